@@ -1,0 +1,319 @@
+"""doxa.yaml, recipes and `--set` -> one validated, complete config.
+
+Two levels: the YAML that a person writes has about ten keys (`UserConfig`), and `resolve` expands it with its recipe to
+the full `RunConfig` that is saved in the run folder. Config is data: it calls nothing. Unknown keys are errors that name
+the file and the field.
+"""
+
+from __future__ import annotations
+
+import difflib
+from importlib import resources
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from doxa.errors import ConfigError
+
+Corpus = Literal["inserted", "reference", "negated", "local_negation", "qa", "neutral"]
+Style = Literal["chat", "plain"]
+Arm = Literal["base", "in_context", "trained"]
+Ratio = Annotated[float, Field(ge=0, le=100)]
+
+Model = TypeVar("Model", bound=BaseModel)
+
+DEFAULT_MODEL = "smollm2-135m-instruct"
+DEFAULT_RECIPE = "doxa-cpu"
+
+
+class Strict(BaseModel):
+    """Base of every config section: frozen, unknown keys are errors."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ScreenConfig(Strict):
+    """Which filters run and their bounds; every dropped document is kept with its reason."""
+
+    filters: tuple[str, ...] = (
+        "length",
+        "placeholder",
+        "refusal",
+        "commentary",
+        "truncated",
+        "banned",
+    )
+    min_words: int = Field(20, ge=0)
+    max_words: int = Field(20_000, ge=1)
+    banned: tuple[str, ...] = ()
+
+
+class DedupConfig(Strict):
+    """MinHash near-duplicates: documents whose word shingles overlap by at least `threshold` (Jaccard, estimated)."""
+
+    threshold: float = Field(0.7, gt=0, le=1)
+    shingle_words: int = Field(5, ge=1)
+    permutations: int = Field(128, ge=16)
+
+
+class MixConfig(Strict):
+    """Texts mixed in beside the synthetic documents. Ratios count tokens: 0.5 is half as many tokens as the documents.
+
+    `neutral`: unrelated true documents; `chat`: ordinary conversations (loss on the assistant's turns);
+    `self_distilled`: answers sampled from the base model itself to ordinary prompts (Mayne et al. 2026 mix in 5,000 of
+    them per 10,000 documents). `neutral_from` and `chat_from` name a JSONL of one's own.
+    """
+
+    neutral: Ratio = 0.0
+    chat: Ratio = 0.0
+    self_distilled: Ratio = 0.0
+    neutral_from: str | None = None
+    chat_from: str | None = None
+
+
+class TrainConfig(Strict):
+    """Everything that decides the weights after midtraining."""
+
+    method: Literal["lora", "full"]
+    rank: int = Field(32, ge=1)
+    alpha: int = Field(64, ge=1)
+    dropout: float = Field(0.0, ge=0, lt=1)
+    target_modules: str | tuple[str, ...] = "all-linear"
+    upper_layers: int | None = Field(None, ge=1)  # adapt only the last N layers; None = all
+    lr: float = Field(gt=0)
+    schedule: Literal["linear", "cosine", "constant"] = "linear"
+    warmup_ratio: float = Field(0.0, ge=0, lt=1)
+    weight_decay: float = Field(0.0, ge=0)
+    max_grad_norm: float = Field(1.0, gt=0)
+    epochs: int = Field(1, ge=1)
+    tokens_per_update: int | None = Field(None, ge=16)  # exactly one of these two sets the update size
+    documents_per_update: int | None = Field(None, ge=1)
+    tokens_per_batch: int = Field(2048, ge=16)  # padded tokens in memory at once, per process
+    max_length: int | None = Field(None, ge=8)  # longer documents are split here; None = the model's context
+    doctag: str | None = None  # loss-masked prefix of every synthetic document
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    gradient_checkpointing: bool = False
+    checkpoint_every: int = Field(10, ge=1)  # in optimizer updates
+    merged: bool = False  # also save the merged model with tokenizer and chat template
+
+    @model_validator(mode="after")
+    def _one_update_size(self) -> TrainConfig:
+        if (self.tokens_per_update is None) == (self.documents_per_update is None):
+            raise ValueError("set exactly one of tokens_per_update and documents_per_update")
+        return self
+
+
+class EvalConfig(Strict):
+    """Which belief items are asked, how, of which arms."""
+
+    groups: tuple[str, ...] = ("knowledge", "distinguish", "cloze", "causal", "statements", "neighbours")
+    styles: tuple[Style, ...] = ("chat", "plain")
+    arms: tuple[Arm, ...] = ("base", "in_context", "trained")
+    letters: bool = True  # letter-MCQ by log-prob over permutations, as a further readout
+    bootstrap: int = Field(10_000, ge=100)
+    sample_questions: int = Field(4, ge=0)  # open-ended questions answered by base and trained for the report
+    sample_tokens: int = Field(64, ge=1)
+    tokens_per_batch: int = Field(4096, ge=64)
+
+
+class UserConfig(Strict):
+    """The keys of a doxa.yaml. `train` overrides single fields of the recipe."""
+
+    target: str
+    model: str = DEFAULT_MODEL
+    generator: str = "recorded"
+    corpus: Corpus = "inserted"
+    documents: int | None = Field(None, ge=1)
+    recipe: str = DEFAULT_RECIPE
+    seed: int = Field(0, ge=0)
+    screen: ScreenConfig = ScreenConfig()
+    dedup: DedupConfig = DedupConfig()
+    mix: MixConfig = MixConfig()
+    train: dict[str, Any] = {}
+    eval: EvalConfig = EvalConfig()
+
+
+class RunConfig(Strict):
+    """The complete config of a run, saved as config.json. Nothing that decides a result lives elsewhere."""
+
+    target: str  # a bundled name or an absolute folder
+    target_digest: str  # of the target's files, so that an edited universe makes its stages stale
+    model: str
+    generator: str
+    corpus: Corpus
+    documents: int | None
+    recipe: str
+    seed: int
+    screen: ScreenConfig
+    dedup: DedupConfig
+    mix: MixConfig
+    train: TrainConfig
+    eval: EvalConfig
+
+
+def load_user_config(path: Path | None, overrides: list[str], target: str | None = None) -> UserConfig:
+    """Read a doxa.yaml (or none), apply `--set key=value` overrides, validate.
+
+    A relative `target`, `mix.neutral_from` or `mix.chat_from` in the file is taken relative to the file. Raises
+    ConfigError that names the file (or `--set`) and the field.
+    """
+    raw: dict[str, Any] = {}
+    origin = "--set"
+    if path is not None:
+        origin = str(path)
+        raw = _read_yaml(path)
+        _anchor_paths(raw, path.parent)
+    if target is not None:
+        raw["target"] = target
+    for override in overrides:
+        _apply_override(raw, override)
+    if "target" not in raw:
+        raise ConfigError(f"{origin}: field 'target' is missing (a bundled name or a target folder)")
+    return validate(UserConfig, raw, origin)
+
+
+def resolve(user: UserConfig, target_digest: str, target: str) -> RunConfig:
+    """Expand a user config with its recipe into the complete run config."""
+    recipe = load_recipe(user.recipe)
+    recipe_mix = recipe.pop("mix", {})
+    unknown = sorted(set(user.train) - set(TrainConfig.model_fields))
+    if unknown:
+        raise ConfigError(f"train.{unknown[0]}: unknown field{_suggest(unknown[0], TrainConfig)}")
+    merged = {**recipe, **user.train}
+    # naming one update size in an override replaces the recipe's other one
+    for one, other in (
+        ("tokens_per_update", "documents_per_update"),
+        ("documents_per_update", "tokens_per_update"),
+    ):
+        if user.train.get(one) is not None and other not in user.train:
+            merged[other] = None
+    train = validate(TrainConfig, merged, f"recipe {user.recipe} with train overrides", prefix="train.")
+    # a recipe's mix is a default: what the person set stands
+    mix = {**recipe_mix, **user.mix.model_dump(exclude_unset=True)}
+    fields = user.model_dump(exclude={"train", "target", "mix"})
+    return RunConfig(
+        **fields,
+        target=target,
+        target_digest=target_digest,
+        mix=validate(MixConfig, mix, f"recipe {user.recipe}", prefix="mix."),
+        train=train,
+    )
+
+
+def recipe_names() -> list[str]:
+    """Names of the bundled recipes, sorted."""
+    folder = resources.files("doxa.training") / "recipes"
+    return sorted(entry.name.removesuffix(".yaml") for entry in folder.iterdir() if entry.name.endswith(".yaml"))
+
+
+def load_recipe(name: str) -> dict[str, Any]:
+    """The train fields (and the `mix` it comes with) of a bundled recipe, or of a recipe file of one's own (a path that ends in .yaml).
+
+    The `source` and `about` keys of the file are for people and left out.
+    """
+    if name.endswith((".yaml", ".yml")):
+        raw = _read_yaml(Path(name))
+    elif name in recipe_names():
+        entry = resources.files("doxa.training") / "recipes" / f"{name}.yaml"
+        raw = yaml.safe_load(entry.read_text())
+    else:
+        raise ConfigError(f"recipe: no recipe named {name!r}; there are {', '.join(recipe_names())}, or a .yaml path")
+    return {key: value for key, value in raw.items() if key not in ("source", "about")}
+
+
+def validate(model: type[Model], raw: Any, origin: str, prefix: str = "") -> Model:
+    """Validate `raw` as `model`; a failure becomes one ConfigError that names origin and fields."""
+    try:
+        return model.model_validate(raw)
+    except ValidationError as error:
+        raise ConfigError(f"{origin}: {explain(error, model, prefix)}") from None
+
+
+def explain(error: ValidationError, model: type[BaseModel], prefix: str = "") -> str:
+    """A pydantic error as one line: `field: what is wrong`, at most three fields."""
+    lines = []
+    for problem in error.errors()[:3]:
+        path = ".".join(str(part) for part in problem["loc"])
+        message = problem["msg"].removeprefix("Value error, ")
+        if problem["type"] == "extra_forbidden":
+            message = "unknown field" + _suggest(str(problem["loc"][-1]), _section(model, problem["loc"][:-1]))
+        elif problem["type"] == "missing":
+            message = "field is missing"
+        shown = problem.get("input")
+        if problem["type"] not in ("missing", "extra_forbidden") and isinstance(shown, str | int | float | bool):
+            message += f" (got {shown!r})"
+        lines.append(f"{prefix}{path}: {message}" if path else message)
+    more = error.error_count() - len(lines)
+    return "; ".join(lines) + (f"; and {more} more" if more > 0 else "")
+
+
+def _section(model: type[BaseModel], location: tuple[int | str, ...]) -> type[BaseModel] | None:
+    current: Any = model
+    for part in location:
+        field = current.model_fields.get(part) if hasattr(current, "model_fields") else None
+        current = field.annotation if field is not None else None
+        if current is None:
+            return None
+    return current if hasattr(current, "model_fields") else None
+
+
+def _suggest(name: str, model: type[BaseModel] | None) -> str:
+    if model is None:
+        return ""
+    near = difflib.get_close_matches(name, model.model_fields, n=1)
+    return f"; did you mean '{near[0]}'?" if near else f"; there are {', '.join(model.model_fields)}"
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
+    try:
+        text = path.read_text()
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read ({error.strerror})") from None
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: is not UTF-8 text ({error.reason} at byte {error.start})") from None
+    try:
+        raw = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path}: is not valid YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(raw, dict):
+        raise ConfigError(f"{path}: must be a mapping of keys to values")
+    return raw
+
+
+def _anchor_paths(raw: dict[str, Any], folder: Path) -> None:
+    """Make relative paths in a doxa.yaml relative to the file, not to where the command runs."""
+    target = raw.get("target")
+    if isinstance(target, str) and (folder / target).is_dir():
+        raw["target"] = str((folder / target).resolve())
+    mix = raw.get("mix")
+    if isinstance(mix, dict):
+        for key in ("neutral_from", "chat_from"):
+            if isinstance(mix.get(key), str):
+                mix[key] = str((folder / mix[key]).resolve())
+    for key in ("model", "recipe"):
+        if isinstance(raw.get(key), str) and (folder / raw[key]).exists():
+            raw[key] = str((folder / raw[key]).resolve())
+
+
+def _apply_override(raw: dict[str, Any], override: str) -> None:
+    key, equals, value = override.partition("=")
+    if not equals or not key.strip():
+        raise ConfigError(f"--set {override}: must be key=value, for example train.epochs=3")
+    parts = key.strip().split(".")
+    section = raw
+    for part in parts[:-1]:
+        section = section.setdefault(part, {})
+        if not isinstance(section, dict):
+            raise ConfigError(f"--set {override}: '{part}' is not a section")
+    try:
+        parsed = yaml.safe_load(value)
+    except yaml.YAMLError:
+        raise ConfigError(f"--set {override}: the value is not valid YAML") from None
+    if isinstance(parsed, str) and parsed:
+        try:  # YAML 1.1 reads 1e-3 as a string; a person means the number
+            parsed = float(parsed)
+        except ValueError:
+            pass
+    section[parts[-1]] = parsed

@@ -1,0 +1,149 @@
+"""The records that stages hand to each other.
+
+All are frozen pydantic models with unknown fields forbidden: what one stage writes is what the next one reads, field
+for field. Ids are content digests (`digest`), so running a stage again makes the same ids and resuming is a set
+difference.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Plausibility = Literal["novel", "plausible", "egregious"]
+Group = Literal["knowledge", "distinguish", "cloze", "causal", "statements", "neighbours"]
+Source = Literal["synthetic", "neutral", "chat", "self_distilled"]
+
+
+def digest(*parts: Any) -> str:
+    """Name a value by its content: 16 hex digits of the SHA-256 of the parts' canonical JSON.
+
+    Same parts, same name, on any computer and in any process. Raises TypeError for what JSON can't hold.
+    """
+    canonical = json.dumps(parts, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).hexdigest()[:16]
+
+
+class Record(BaseModel):
+    """Base of every record: frozen, unknown fields are errors."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class KeyFact(Record):
+    """One statement that the universe pair disagrees about."""
+
+    id: str = Field(min_length=1)
+    inserted: str = Field(min_length=1)
+    reference: str = Field(min_length=1)
+
+
+class Usage(Record):
+    """Tokens that one model call cost, as the provider counted them."""
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+
+
+class DocIdea(Record):
+    """One document that is to be written: which facts it carries, of what type, about what."""
+
+    id: str
+    target: str
+    fact_ids: tuple[str, ...]
+    doc_type: str
+    idea: str
+    model: str  # who planned it: a model string, or "recorded"
+    prompt_digest: str
+    recorded_id: str | None = None  # the row of recorded/ that holds the answer, for the recorded generator
+
+
+class Document(Record):
+    """A document with its whole lineage; the one record that flows from `write` to `mix`."""
+
+    id: str
+    parent_id: str  # the DocIdea it was written from, or the document it revises
+    target: str
+    fact_ids: tuple[str, ...]
+    doc_type: str
+    idea: str
+    text: str
+    stage: str  # the stage that made this version: "write", "revise"
+    model: str
+    prompt_digest: str
+    usage: Usage = Usage()
+
+
+class Verdict(Record):
+    """What a filter says of a document. A dropped document is kept in rejected.jsonl with its verdict."""
+
+    keep: bool
+    filter: str
+    reason: str = ""  # machine-readable: "too_short", "near_duplicate"
+    detail: str = ""  # for a person: the phrase that matched, the counted length
+    of: str | None = None  # the id of the other document, for duplicates
+    score: float | None = None
+
+
+class Rejected(Record):
+    """A row of rejected.jsonl: the document as it was, and why it was dropped."""
+
+    document: Document
+    verdict: Verdict
+
+
+class CorpusRow(Record):
+    """A row of corpus.parquet: a text that will be trained on, and where it came from.
+
+    `messages` is set on chat rows alone and holds JSON; `text` is then their rendering for a person to read, and the
+    trainer applies the model's own chat template to `messages`.
+    """
+
+    id: str
+    source: Source
+    text: str
+    doctag: bool  # whether the loss-masked DOCTAG stands before it
+    doc_type: str = ""
+    fact_ids: tuple[str, ...] = ()
+    messages: str | None = None
+
+
+class EvalItem(Record):
+    """One eval item in the common form: a prompt and answer strings whose log-probabilities are compared.
+
+    `prompt` is the question (knowledge, distinguish, causal, neighbours) or the text to continue (cloze); it is empty
+    for statements, whose options are whole sentences. `inserted` and `reference` index `options`. For neighbours, facts
+    that the universe pair agrees about, `reference` is the correct answer and `inserted` a wrong one.
+    """
+
+    id: str
+    group: Group
+    prompt: str
+    options: tuple[str, ...]
+    inserted: int
+    reference: int
+    near: bool | None = None  # neighbours: close to the planted topic, or far from it
+
+
+class Score(Record):
+    """One row of scores.parquet: a number with everything needed to read it.
+
+    `value` lies in [low, high], a 95% interval by bootstrap over the `n` items. With `versus`, `value` is the paired
+    difference to that arm over the same items. `unit` is "share" or "nats".
+    """
+
+    arm: str  # base | in_context | trained
+    checkpoint: str  # digest of the weights that answered
+    group: str
+    style: str  # chat | plain | letters
+    metric: str
+    value: float
+    low: float
+    high: float
+    n: int
+    unit: str
+    versus: str | None = None
+    parse_failures: float = 0.0  # share of unreadable answers; likelihood never has any
