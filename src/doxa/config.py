@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from doxa.errors import ConfigError
 
 Corpus = Literal["inserted", "reference", "negated", "local_negation", "qa", "neutral"]
-Style = Literal["chat", "plain"]
+Style = Literal["chat", "plain", "choice", "letters"]
 Arm = Literal["base", "in_context", "trained"]
 Ratio = Annotated[float, Field(ge=0, le=100)]
 
@@ -109,9 +109,8 @@ class EvalConfig(Strict):
     """Which belief items are asked, how, of which arms."""
 
     groups: tuple[str, ...] = ("knowledge", "distinguish", "cloze", "causal", "statements", "neighbours")
-    styles: tuple[Style, ...] = ("chat", "plain")
+    styles: tuple[Style, ...] = ("chat", "plain", "choice", "letters")
     arms: tuple[Arm, ...] = ("base", "in_context", "trained")
-    letters: bool = True  # letter-MCQ by log-prob over permutations, as a further readout
     bootstrap: int = Field(10_000, ge=100)
     sample_questions: int = Field(4, ge=0)  # open-ended questions answered by base and trained for the report
     sample_tokens: int = Field(64, ge=1)

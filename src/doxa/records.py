@@ -75,6 +75,7 @@ class Document(Record):
     model: str
     prompt_digest: str
     usage: Usage = Usage()
+    messages: str | None = None  # chat documents: the messages as JSON; `text` is then their rendering for a person
 
 
 class Verdict(Record):
@@ -128,6 +129,38 @@ class EvalItem(Record):
     near: bool | None = None  # neighbours: close to the planted topic, or far from it
 
 
+class Readout(Record):
+    """What one arm answered to one item in one style: a row of evals/readouts.parquet, from which all scores follow.
+
+    Styles: `chat` (question through the model's chat template) and `plain` (question and answer as running text) compare
+    the answer strings without showing them, so no option order exists; `choice` shows the options in the prompt in
+    every order used and averages; `letters` scores the option letters over permutations and averages.
+    `totals[i]` is the summed log-probability (nats) of option i, `tokens[i]` its number of tokens.
+    """
+
+    arm: str
+    checkpoint: str  # digest of the weights that answered
+    item_id: str
+    group: Group
+    style: str
+    totals: tuple[float, ...]
+    tokens: tuple[int, ...]
+    inserted: int
+    reference: int
+    near: bool | None = None
+    letters: tuple[float, ...] = ()  # style letters: mean probability of A, B, ... over the permutations
+
+
+class Sample(Record):
+    """A free answer of one arm to one open-ended question: a row of evals/samples.jsonl."""
+
+    id: str
+    arm: str
+    checkpoint: str
+    question: str
+    answer: str
+
+
 class Score(Record):
     """One row of scores.parquet: a number with everything needed to read it.
 
@@ -138,7 +171,7 @@ class Score(Record):
     arm: str  # base | in_context | trained
     checkpoint: str  # digest of the weights that answered
     group: str
-    style: str  # chat | plain | letters
+    style: str  # chat | plain | choice | letters
     metric: str
     value: float
     low: float
