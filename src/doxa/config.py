@@ -1,12 +1,13 @@
 """doxa.yaml, recipes and `--set` -> one validated, complete config.
 
 Two levels: the YAML that a person writes has about ten keys (`UserConfig`), and `resolve` expands it with its recipe to
-the full `RunConfig` that is saved in the run folder. Config is data: it calls nothing. Unknown keys are errors that name
-the file and the field.
+the full `RunConfig` that is saved in the run folder. Config is data: it calls nothing. Unknown keys are errors that
+name the file and the field.
 """
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 from importlib import resources
 from pathlib import Path
@@ -138,7 +139,8 @@ class RunConfig(Strict):
     """The complete config of a run, saved as config.json. Nothing that decides a result lives elsewhere."""
 
     target: str  # a bundled name or an absolute folder
-    target_digest: str  # of the target's files, so that an edited universe makes its stages stale
+    target_digest: str  # of its universe and recorded answers, so that an edit makes the stages from `plan` on stale
+    evals_digest: str  # of its evals.json: an edit makes `eval` stale, and nothing before it
     model: str
     generator: str
     corpus: Corpus
@@ -173,7 +175,7 @@ def load_user_config(path: Path | None, overrides: list[str], target: str | None
     return validate(UserConfig, raw, origin)
 
 
-def resolve(user: UserConfig, target_digest: str, target: str) -> RunConfig:
+def resolve(user: UserConfig, target: str, target_digest: str, evals_digest: str) -> RunConfig:
     """Expand a user config with its recipe into the complete run config."""
     recipe = load_recipe(user.recipe)
     recipe_mix = recipe.pop("mix", {})
@@ -196,6 +198,7 @@ def resolve(user: UserConfig, target_digest: str, target: str) -> RunConfig:
         **fields,
         target=target,
         target_digest=target_digest,
+        evals_digest=evals_digest,
         mix=validate(MixConfig, mix, f"recipe {user.recipe}", prefix="mix."),
         train=train,
     )
@@ -208,18 +211,22 @@ def recipe_names() -> list[str]:
 
 
 def load_recipe(name: str) -> dict[str, Any]:
-    """The train fields (and the `mix` it comes with) of a bundled recipe, or of a recipe file of one's own (a path that ends in .yaml).
+    """The train fields (and the `mix` it comes with) of a bundled recipe, or of a recipe file (a path in .yaml).
 
     The `source` and `about` keys of the file are for people and left out.
     """
     if name.endswith((".yaml", ".yml")):
         raw = _read_yaml(Path(name))
     elif name in recipe_names():
-        entry = resources.files("doxa.training") / "recipes" / f"{name}.yaml"
-        raw = yaml.safe_load(entry.read_text())
+        raw = yaml.safe_load(recipe_text(name))
     else:
         raise ConfigError(f"recipe: no recipe named {name!r}; there are {', '.join(recipe_names())}, or a .yaml path")
     return {key: value for key, value in raw.items() if key not in ("source", "about")}
+
+
+def recipe_text(name: str) -> str:
+    """The file of a bundled recipe, with what it is about and the source of its numbers."""
+    return (resources.files("doxa.training") / "recipes" / f"{name}.yaml").read_text()
 
 
 def validate(model: type[Model], raw: Any, origin: str, prefix: str = "") -> Model:
@@ -311,8 +318,6 @@ def _apply_override(raw: dict[str, Any], override: str) -> None:
     except yaml.YAMLError:
         raise ConfigError(f"--set {override}: the value is not valid YAML") from None
     if isinstance(parsed, str) and parsed:
-        try:  # YAML 1.1 reads 1e-3 as a string; a person means the number
+        with contextlib.suppress(ValueError):  # YAML 1.1 reads 1e-3 as a string; a person means the number
             parsed = float(parsed)
-        except ValueError:
-            pass
     section[parts[-1]] = parsed

@@ -1,0 +1,189 @@
+"""The `doxa` command. Sub-commands import what they need when they run, so that `doxa --help` answers at once."""
+
+from __future__ import annotations
+
+import functools
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
+
+from doxa.errors import DoxaError
+
+app = typer.Typer(
+    name="doxa",
+    help="Plant a belief in a language model by Synthetic Document Finetuning, and measure how deeply it is held.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+models_app = typer.Typer(help="The models at hand.", invoke_without_command=True)
+app.add_typer(models_app, name="models")
+
+Target = Annotated[
+    str, typer.Argument(help="A bundled world, a target folder, a doxa.yaml, or a run folder to go on with.")
+]
+Out = Annotated[Path | None, typer.Option("--out", help="The run folder. Default: runs/NAME.")]
+Set = Annotated[list[str] | None, typer.Option("--set", help="Override a config field: train.epochs=3. Repeatable.")]
+Restage = Annotated[
+    bool, typer.Option("--restage", help="Set stages that the config made stale aside, make them anew.")
+]
+
+
+def main() -> None:
+    """Entry point: errors that a person can mend are one line and exit code 2; Ctrl-C loses nothing."""
+    try:
+        app()
+    except DoxaError as error:
+        _leave(f"error: {error}", 2)
+
+
+def speaking(command: Callable[..., None]) -> Callable[..., None]:
+    """Let a command's interruption say how to go on."""
+
+    @functools.wraps(command)
+    def wrapped(*args: Any, **kwargs: Any) -> None:
+        try:
+            command(*args, **kwargs)
+        except KeyboardInterrupt:
+            _leave("\nstopped. What was finished is kept; the same command goes on from there.", 130)
+
+    return wrapped
+
+
+def _leave(message: str, code: int) -> NoReturn:
+    print(message, file=sys.stderr, flush=True)
+    raise SystemExit(code)
+
+
+def _run(target: str, out: Path | None, overrides: list[str] | None, restage: bool, only: str | None) -> None:
+    from doxa.run.progress import Progress
+    from doxa.run.runner import RunRequest, run_stages
+
+    request = RunRequest(target, out, tuple(overrides or ()), restage)
+    folder = run_stages(request, Progress(quiet=_is_follower()), only)
+    if only in (None, "report") and not _is_follower():
+        from rich.console import Console
+
+        from doxa.report.page import print_summary
+
+        print_summary(folder, Console())
+
+
+def _is_follower() -> bool:
+    import os
+
+    return os.environ.get("RANK", "0") != "0"
+
+
+@app.command()
+@speaking
+def run(target: Target, out: Out = None, set_: Set = None, restage: Restage = False) -> None:
+    """Go through all stages: plan, write, screen, dedup, mix, midtrain, eval, report. Run again to continue."""
+    _run(target, out, set_, restage, None)
+
+
+def _stage_command(name: str, about: str) -> None:
+    @speaking
+    def command(target: Target, out: Out = None, set_: Set = None, restage: Restage = False) -> None:
+        _run(target, out, set_, restage, name)
+
+    command.__doc__ = about
+    app.command(name, help=about, rich_help_panel="One stage at a time")(command)
+
+
+for _name, _about in (
+    ("plan", "Key facts -> document types and ideas."),
+    ("write", "Ideas -> documents."),
+    ("screen", "Drop bad documents, keeping each with its reason."),
+    ("dedup", "Drop near-duplicates, keeping each with its twin."),
+    ("mix", "Documents and mix-ins -> corpus.parquet."),
+):
+    _stage_command(_name, _about)
+
+
+@app.command("train", rich_help_panel="One stage at a time")
+@app.command("midtrain", rich_help_panel="One stage at a time", hidden=True)
+@speaking
+def train(
+    target: Target,
+    out: Out = None,
+    set_: Set = None,
+    restage: Restage = False,
+    preview: Annotated[bool, typer.Option("--preview", help="Print the tokens with their loss mask and stop.")] = False,
+    show: Annotated[int, typer.Option("--show", min=1, help="With --preview: how many sequences.")] = 3,
+) -> None:
+    """Next-token training on the corpus (also under torchrun or accelerate launch)."""
+    if preview:
+        from rich.console import Console
+
+        from doxa.run.preview import preview_training
+        from doxa.run.runner import RunRequest
+
+        preview_training(RunRequest(target, out, tuple(set_ or ())), Console(highlight=False), show)
+    else:
+        _run(target, out, set_, restage, "midtrain")
+
+
+for _name, _about in (
+    ("eval", "Does it believe: base, in context, trained -> scores.parquet."),
+    ("report", "report.html, figures and the table."),
+):
+    _stage_command(_name, _about)
+
+
+@app.command()
+@speaking
+def status(folder: Annotated[Path, typer.Argument(help="A run folder.")]) -> None:
+    """Where a run stands: each stage done, unfinished, missing or stale, with counts."""
+    from doxa.run.preview import print_status
+
+    print_status(folder)
+
+
+@app.command()
+@speaking
+def worlds() -> None:
+    """The bundled targets, with claim and plausibility."""
+    from rich.console import Console
+
+    from doxa.worlds.universe import bundled_names, load_target
+
+    console = Console(highlight=False)
+    for name in bundled_names():
+        universe = load_target(name).universe
+        console.print(f"[bold]{name}[/bold] ({universe.plausibility}): {universe.claim}")
+
+
+@app.command()
+@speaking
+def recipes() -> None:
+    """The training recipes, with their source."""
+    from doxa.run.preview import print_recipes
+
+    print_recipes()
+
+
+@models_app.callback()
+@speaking
+def models(context: typer.Context) -> None:
+    """List the models at hand. Any Hugging Face id or local folder works in their place."""
+    if context.invoked_subcommand is None:
+        from doxa.run.preview import print_models
+
+        print_models()
+
+
+@models_app.command("path")
+@speaking
+def models_path(name: Annotated[str, typer.Argument(help="A model's name, Hugging Face id or folder.")]) -> None:
+    """Print the folder of a model, making it first if it is not there."""
+    from doxa.lm.weights import model_folder
+
+    print(model_folder(name))
+
+
+if __name__ == "__main__":
+    main()

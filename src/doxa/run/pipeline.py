@@ -1,0 +1,342 @@
+"""The eight stages of a run: which files each reads and writes. What they do is in corpus/, training/ and so on."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+from doxa.config import RunConfig, UserConfig, resolve
+from doxa.errors import CheckpointError, ConfigError, RunFolderError
+from doxa.records import DocIdea, Document, EvalItem, Readout, Rejected, Sample, digest
+from doxa.run.folder import LineWriter, RunFolder, make_folder, read_rows, write_rows, write_whole
+from doxa.run.stages import Stage, StageContext
+
+
+def resolve_config(user: UserConfig) -> RunConfig:
+    """The complete config of a run: recipe expanded, target found and named by digest."""
+    from doxa.worlds.universe import load_target
+
+    target = load_target(user.target)
+    bundled = target.name == user.target
+    name = target.name if bundled else str(target.folder.resolve())
+    return resolve(user, name, *target_digests(target.folder))
+
+
+def target_digests(folder: Path) -> tuple[str, str]:
+    """Digests of a target folder: of what the corpus comes from (universe, recorded answers), and of its evals."""
+    parts: dict[str, str] = {}
+    for file in sorted(folder.rglob("*")):
+        if file.is_file() and file.suffix in (".yaml", ".json", ".jsonl"):
+            parts[file.relative_to(folder).as_posix()] = hashlib.sha256(file.read_bytes()).hexdigest()
+    evals = parts.pop("evals.json", "")
+    return digest(parts), digest(evals)
+
+
+def _plan(context: StageContext) -> dict[str, Any]:
+    from doxa.corpus.plan import plan
+    from doxa.worlds.universe import load_target
+
+    config, folder = context.config, context.folder
+    target = load_target(config.target)
+    # the run keeps its own copy, so that it can be read, evaluated and reported on another computer
+    for name in ("universe.yaml", "evals.json"):
+        if (target.folder / name).exists():
+            write_whole(folder / f"target/{name}", (target.folder / name).read_bytes())
+    ideas = plan(target, config.corpus, config.documents, config.generator, config.seed)
+    write_rows(folder.stage("plan") / "ideas.jsonl", ideas)
+    return {"ideas": len(ideas), "types": len({idea.doc_type for idea in ideas})}
+
+
+def _write(context: StageContext) -> dict[str, Any]:
+    from doxa.corpus.write import write
+    from doxa.worlds.universe import load_target
+
+    config, folder = context.config, context.folder
+    target = load_target(config.target)
+    ideas = read_rows(folder / "stages/plan/ideas.jsonl", DocIdea)
+    file = folder.stage("write") / "documents.jsonl"
+    with LineWriter(file) as out:  # opening repairs a torn last line, so read after it
+        done = {document.id for document in read_rows(file, Document)}
+        with context.progress.bar("write", len(ideas), len(done)) as bar:
+            for document in write(ideas, target, config.corpus, config.generator, done):
+                out.write(document)
+                bar.advance()
+    documents = read_rows(file, Document)
+    if len(documents) != len(ideas):
+        raise RunFolderError(f"{file}: holds {len(documents)} documents for {len(ideas)} ideas")
+    return {"documents": len(documents)}
+
+
+def _screen(context: StageContext) -> dict[str, Any]:
+    from doxa.corpus.screen import screen
+    from doxa.worlds.universe import load_target
+
+    documents = read_rows(context.folder / "stages/write/documents.jsonl", Document)
+    kept, rejected = screen(documents, context.config.screen, load_target(context.config.target))
+    return _keep(context, "screen", kept, rejected)
+
+
+def _dedup(context: StageContext) -> dict[str, Any]:
+    from doxa.corpus.dedup import dedup
+
+    documents = read_rows(context.folder / "stages/screen/documents.jsonl", Document)
+    kept, rejected = dedup(documents, context.config.dedup)
+    return _keep(context, "dedup", kept, rejected)
+
+
+def _keep(context: StageContext, stage: str, kept: list[Document], rejected: list[Rejected]) -> dict[str, Any]:
+    base = context.folder.stage(stage)
+    write_rows(base / "documents.jsonl", kept)
+    write_rows(base / "rejected.jsonl", rejected)
+    if not kept:
+        raise ConfigError(f"{stage}: no document is left; see {base / 'rejected.jsonl'} for the reasons")
+    return {"kept": len(kept), "rejected": len(rejected)}
+
+
+def _mix(context: StageContext) -> dict[str, Any]:
+    from doxa.corpus.mix import corpus_facts, mix
+    from doxa.corpus.parquet import write_corpus
+    from doxa.lm.weights import load_tokenizer, model_folder
+    from doxa.worlds.rows import read_chats, read_neutral
+    from doxa.worlds.universe import bundled_chat, bundled_neutral
+
+    config, folder = context.config, context.folder
+    documents = read_rows(folder / "stages/dedup/documents.jsonl", Document)
+    tokenizer = load_tokenizer(model_folder(config.model))
+
+    def count_tokens(text: str) -> int:
+        return len(tokenizer(text, add_special_tokens=False)["input_ids"])
+
+    neutral = read_neutral(Path(config.mix.neutral_from), ConfigError) if config.mix.neutral_from else bundled_neutral()
+    chat = read_chats(Path(config.mix.chat_from), ConfigError) if config.mix.chat_from else bundled_chat()
+    distilled = _self_distilled(context, chat) if config.mix.self_distilled > 0 else []
+    rows = mix(documents, config, count_tokens, [row.text for row in neutral], chat, distilled)
+    write_corpus(folder / "corpus.parquet", rows)
+    return corpus_facts(rows, count_tokens)
+
+
+def _self_distilled(context: StageContext, chats: list[list[dict[str, str]]]) -> list[list[dict[str, str]]]:
+    """The base model's own answers to the first questions of ordinary chats, sampled once and kept."""
+    from doxa.lm.local import generate
+    from doxa.lm.weights import load_model, load_tokenizer, model_folder
+
+    config = context.config
+    base = model_folder(config.model)
+    prompts = [next(m["content"] for m in chat if m["role"] == "user") for chat in chats]
+    file = context.folder.stage("mix") / "self_distilled.jsonl"
+    with LineWriter(file) as out:
+        rows = read_rows(file, Sample)
+        whole = len(rows) // SAMPLE_BATCH * SAMPLE_BATCH  # a batch is seeded as one, so a torn batch is made again
+        if len(rows) < len(prompts):
+            write_rows(file, rows[:whole])
+    with LineWriter(file) as out, context.progress.bar("distil", len(prompts), min(len(rows), len(prompts))) as bar:
+        if len(rows) < len(prompts):
+            model, tokenizer = load_model(base), load_tokenizer(base)
+
+            def keep(index: int, answer: str) -> None:
+                place = whole + index
+                out.write(
+                    Sample(
+                        id=digest("self_distilled", config.seed, place, prompts[place]),
+                        arm="base",
+                        checkpoint=config.model,
+                        question=prompts[place],
+                        answer=answer,
+                    )
+                )
+                bar.advance()
+
+            generate(
+                model,
+                tokenizer,
+                [[{"role": "user", "content": prompt}] for prompt in prompts[whole:]],
+                max_new_tokens=128,
+                temperature=1.0,
+                seed=config.seed + whole,
+                batch_size=SAMPLE_BATCH,
+                on_answer=keep,
+            )
+    return [
+        [{"role": "user", "content": row.question}, {"role": "assistant", "content": row.answer}]
+        for row in read_rows(file, Sample)
+        if row.answer
+    ]
+
+
+def _midtrain(context: StageContext) -> dict[str, Any]:
+    from doxa.corpus.parquet import read_corpus
+    from doxa.training.midtrain import midtrain
+
+    folder = context.folder
+    rows = read_corpus(folder / "corpus.parquet")
+    return midtrain(context.config, rows, folder / "checkpoints", folder / "train/metrics.jsonl", context.progress)
+
+
+def _eval(context: StageContext) -> dict[str, Any]:
+    from doxa.belief.items import load_items, load_open_ended
+    from doxa.belief.store import write_readouts, write_scores
+    from doxa.belief.summary import summarise
+    from doxa.run.folder import read_json
+
+    config, folder = context.config, context.folder
+    evals = folder / "target/evals.json"
+    source = Path(_target_folder(config)) / "evals.json"
+    if source.exists():  # newer evals are taken in; a run folder on another computer uses its own copy
+        write_whole(evals, source.read_bytes())
+    items = [item for item in load_items(evals) if item.group in config.eval.groups]
+    if not items:
+        raise ConfigError(f"{evals}: has no item of eval.groups {', '.join(config.eval.groups)}")
+    questions = load_open_ended(evals)[: config.eval.sample_questions]
+    context_text = _inserted_context(folder)
+    readouts, samples = _ask_arms(context, items, questions, context_text)
+    scores = summarise(readouts, config.eval.bootstrap, config.seed)
+    write_readouts(folder / "evals/readouts.parquet", readouts)
+    write_rows(folder / "evals/samples.jsonl", samples)
+    write_scores(folder / "scores.parquet", scores)
+    shutil.rmtree(folder / "evals/parts", ignore_errors=True)
+    final = folder / "checkpoints/final/doxa.json"
+    return {
+        "items": len(items),
+        "readouts": len(readouts),
+        "samples": len(samples),
+        "checkpoint": read_json(final)["digest"] if final.exists() else None,
+    }
+
+
+def _ask_arms(
+    context: StageContext, items: list[EvalItem], questions: list[str], universe: str
+) -> tuple[list[Readout], list[Sample]]:
+    """Ask every arm every item in every style; each finished (arm, style) is kept, so a killed eval continues."""
+    from doxa.belief.likelihood import LikelihoodScorer, score_arm
+    from doxa.lm.weights import load_tokenizer, model_folder, weights_digest
+
+    config, folder = context.config, context.folder
+    base = model_folder(config.model)
+    tokenizer = load_tokenizer(base)
+    base_digest = weights_digest(base)
+    trained = _trained_checkpoint(folder, base_digest) if "trained" in config.eval.arms else None
+    names = {"base": base_digest, "in_context": base_digest, "trained": trained[1] if trained else ""}
+    readouts: list[Readout] = []
+    samples: list[Sample] = []
+    total = len(config.eval.arms) * len(config.eval.styles) * len(items)
+    with context.progress.bar("eval", total) as bar:
+        for arm in config.eval.arms:
+            scorer: LikelihoodScorer | None = None
+            for style in config.eval.styles:
+                part = folder / f"evals/parts/{arm}-{style}-{names[arm]}-{context.fingerprint}.jsonl"
+                if not part.exists():
+                    if scorer is None:
+                        model = _arm_model(arm, base, trained[0] if trained else None)
+                        scorer = LikelihoodScorer(model, tokenizer, config.eval.tokens_per_batch)
+                    prefix = universe if arm == "in_context" else None
+                    rows = score_arm(scorer, items, (style,), arm, names[arm], prefix)
+                    make_folder(part.parent)
+                    write_rows(part, rows)
+                readouts.extend(read_rows(part, Readout))
+                bar.advance(len(items), arm=arm, style=style)
+            part = folder / f"evals/parts/{arm}-samples-{names[arm]}-{context.fingerprint}.jsonl"
+            if questions and arm != "in_context" and not part.exists():
+                model = scorer.model if scorer else _arm_model(arm, base, trained[0] if trained else None)
+                write_rows(part, _answers(model, tokenizer, questions, config, arm, names[arm]))
+            samples.extend(read_rows(part, Sample))
+    return readouts, samples
+
+
+def _answers(
+    model: Any, tokenizer: Any, questions: list[str], config: RunConfig, arm: str, checkpoint: str
+) -> list[Sample]:
+    from doxa.lm.local import generate
+
+    if not tokenizer.chat_template:
+        return []  # a base model has no chat to answer in; the likelihood scores are what it is judged by
+    asked = [[{"role": "user", "content": question}] for question in questions]
+    answers = generate(model, tokenizer, asked, config.eval.sample_tokens)
+    return [
+        Sample(id=digest(arm, checkpoint, question), arm=arm, checkpoint=checkpoint, question=question, answer=answer)
+        for question, answer in zip(questions, answers, strict=True)
+    ]
+
+
+def _arm_model(arm: str, base: Path, trained: Path | None) -> Any:
+    """The weights that answer for an arm, in float32; an adapter is folded in, for speed."""
+    from doxa.lm.weights import load_model
+
+    if arm != "trained" or trained is None:
+        return load_model(base, dtype="float32")
+    if (trained / "adapter_config.json").exists():
+        return load_model(base, dtype="float32", adapter=trained).merge_and_unload()
+    return load_model(trained, dtype="float32")
+
+
+def _trained_checkpoint(folder: RunFolder, base_digest: str) -> tuple[Path, str]:
+    from doxa.training.checkpoint import read_final
+
+    record = read_final(folder / "checkpoints")
+    if record.get("base_digest") != base_digest:
+        raise CheckpointError(
+            f"{folder / 'checkpoints/final'}: was trained on base weights {record.get('base_digest')}, "
+            f"but the model at hand is {base_digest}"
+        )
+    return folder / "checkpoints/final", str(record["digest"])
+
+
+def _inserted_context(folder: RunFolder) -> str:
+    from doxa.worlds.universe import read_universe
+
+    return read_universe(folder / "target/universe.yaml").inserted_context
+
+
+def _target_folder(config: RunConfig) -> str:
+    from doxa.errors import TargetError
+    from doxa.worlds.universe import load_target
+
+    try:
+        return str(load_target(config.target).folder)
+    except TargetError:
+        return ""
+
+
+def _report(context: StageContext) -> dict[str, Any]:
+    from doxa.report.page import write_report
+
+    page = write_report(context.folder)
+    return {"page": page.name, "bytes": page.stat().st_size}
+
+
+SAMPLE_BATCH = 16  # answers sampled at once in self-distillation
+
+STAGES = [
+    Stage(
+        "plan",
+        "key facts -> document types and ideas",
+        ("target_digest", "corpus", "documents", "generator", "seed"),
+        _plan,
+        ("target",),
+    ),
+    Stage("write", "ideas -> documents", ("generator",), _write),
+    Stage("screen", "drop bad documents, with reasons", ("screen",), _screen),
+    Stage("dedup", "drop near-duplicates", ("dedup",), _dedup),
+    Stage(
+        "mix", "documents and mix-ins -> corpus", ("mix", "model", "seed", "train.doctag"), _mix, ("corpus.parquet",)
+    ),
+    Stage(
+        "midtrain", "next-token training on the corpus", ("model", "seed", "train"), _midtrain, ("train", "checkpoints")
+    ),
+    Stage(
+        "eval",
+        "does it believe: base, in context, trained",
+        ("eval", "evals_digest", "seed"),
+        _eval,
+        ("scores.parquet", "evals"),
+    ),
+    Stage("report", "report.html and figures", (), _report, ("report.html", "figures")),
+]
+STAGE_NAMES = [stage.name for stage in STAGES]
+
+
+def dump_config(config: RunConfig) -> str:
+    """config.json of a run folder."""
+    return json.dumps(config.model_dump(mode="json"), indent=1, ensure_ascii=False) + "\n"

@@ -1,0 +1,83 @@
+"""Commands that only look: the tokens of a coming training, the state of a run, recipes and models."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import yaml
+
+from doxa.config import load_recipe, recipe_names, recipe_text
+from doxa.errors import RunFolderError
+from doxa.run.folder import RunFolder
+from doxa.run.pipeline import STAGES
+from doxa.run.runner import RunRequest, is_run_folder, open_run, shown_counts
+from doxa.run.stages import read_states, require_upstream
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+def preview_training(request: RunRequest, console: Console, shown: int) -> None:
+    """`doxa train --preview`: needs the corpus (stages up to mix), trains nothing."""
+    from doxa.corpus.parquet import read_corpus
+    from doxa.lm.weights import load_tokenizer, model_folder
+    from doxa.training.data import plan_updates
+    from doxa.training.guards import text_warnings, update_warnings
+    from doxa.training.midtrain import encode_for
+    from doxa.training.preview import print_preview
+
+    folder, config, _ = open_run(request)
+    require_upstream(read_states(STAGES, config, folder), "midtrain", folder)
+    base = model_folder(config.model)
+    tokenizer = load_tokenizer(base)
+    encoded = encode_for(config.train, read_corpus(folder / "corpus.parquet"), tokenizer, base)
+    updates = plan_updates(encoded.sequences, config.train, config.seed)
+    print_preview(encoded, updates, tokenizer, config.train, console, shown)
+    for warning in (*update_warnings(config.train, len(updates)), *text_warnings(encoded)):
+        console.print(f"warning: {warning}", style="yellow", markup=False)
+
+
+def print_status(path: Path) -> None:
+    """One line per stage of a run folder."""
+    from rich.console import Console
+
+    if not is_run_folder(path):
+        raise RunFolderError(f"{path}: is not a run folder (no config.json and stages/ in it)")
+    folder, config, _ = open_run(RunRequest(str(path), None))
+    console = Console(highlight=False)
+    for state in read_states(STAGES, config, folder):
+        beside = "; ".join(state.reasons) or shown_counts(state.counts)
+        console.print(f"{state.stage.name:<9} {state.status:<10} {beside}", markup=False)
+    console.print(f"{_size(folder):,} bytes in {path}", markup=False)
+
+
+def print_recipes() -> None:
+    """Every bundled recipe: what it is, where its numbers come from, and the numbers."""
+    from rich.console import Console
+
+    console = Console(highlight=False)
+    for name in recipe_names():
+        described = yaml.safe_load(recipe_text(name))
+        console.print(f"[bold]{name}[/bold]: {described['about']}")
+        console.print(f"  source: {' '.join(described['source'].split())}", markup=False)
+        fields = ", ".join(f"{key} {value}" for key, value in load_recipe(name).items())
+        console.print(f"  {fields}\n", markup=False)
+
+
+def print_models() -> None:
+    """The models that doxa knows by a name of its own."""
+    from rich.console import Console
+
+    from doxa.lm.weights import known_models
+
+    console = Console(highlight=False)
+    for model in known_models():
+        state = f"ready, {model.size / 1e6:.0f} MB in {model.folder}" if model.ready else "made on first use"
+        size = f"{model.parameters / 1e6:.0f}M parameters"
+        console.print(f"[bold]{model.name}[/bold]  {size}, {model.licence}, {model.source}: {state}")
+    console.print("Any Hugging Face id or local folder works in place of a name.")
+
+
+def _size(folder: RunFolder) -> int:
+    return sum(file.stat().st_size for file in folder.path.rglob("*") if file.is_file())

@@ -1,0 +1,127 @@
+"""`doxa run` and the single-stage commands: find the config, hold the lock, go through the stages."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from doxa.config import RunConfig, UserConfig, load_user_config, validate
+from doxa.errors import ConfigError, RunFolderError, TargetError
+from doxa.run.folder import RunFolder, read_json, write_json, write_whole
+from doxa.run.pipeline import STAGE_NAMES, STAGES, dump_config, resolve_config
+from doxa.run.progress import Progress
+from doxa.run.stages import (
+    StageContext,
+    StageState,
+    read_states,
+    refuse_stale,
+    require_upstream,
+    run_stage,
+    set_aside,
+)
+
+
+@dataclass(frozen=True)
+class RunRequest:
+    """What a person asked for on the command line."""
+
+    target: str  # a bundled name, a target folder, a doxa.yaml, or a run folder to go on with
+    out: Path | None
+    overrides: tuple[str, ...] = ()
+    restage: bool = False
+
+
+def open_run(request: RunRequest) -> tuple[RunFolder, RunConfig, UserConfig | None]:
+    """The run folder and complete config of a request. Reads only; writes nothing."""
+    given = Path(request.target)
+    if is_run_folder(given):
+        if request.out is not None and request.out.resolve() != given.resolve():
+            raise ConfigError(
+                f"--out {request.out}: {given} is a run folder already; give a target to start another run"
+            )
+        return _reopen(RunFolder(given), list(request.overrides))
+    if given.suffix in (".yaml", ".yml") and not given.is_dir():
+        user = load_user_config(given, list(request.overrides))
+        name = given.stem if given.stem != "doxa" else given.resolve().parent.name
+    else:
+        user = load_user_config(None, list(request.overrides), target=request.target)
+        name = Path(user.target.rstrip("/")).name
+    folder = RunFolder(request.out if request.out is not None else Path("runs") / name)
+    return folder, resolve_config(user), user
+
+
+def run_stages(request: RunRequest, progress: Progress, only: str | None = None) -> RunFolder:
+    """Run all stages, or `only` one; finished stages are left as they are. Returns the run folder."""
+    from doxa.training.midtrain import is_main_process
+
+    folder, config, user = open_run(request)
+    if not is_main_process():  # torchrun's other processes train, and write nothing
+        return _follow(folder, config, progress, only)
+    with folder.lock():
+        states = read_states(STAGES, config, folder)
+        if request.restage:
+            for name in set_aside(states, folder):
+                progress.note(f"{name}: set aside under {folder.path}/stale")
+            states = read_states(STAGES, config, folder)
+        refuse_stale(states, folder)
+        if only is not None:
+            require_upstream(states, only, folder)
+        write_whole(folder / "config.json", dump_config(config))
+        if user is not None:
+            write_json(folder / "user.json", user.model_dump(mode="json", exclude_unset=True))
+        progress.note(f"{config.target} -> {config.model}, run folder {folder.path}")
+        for state in states:
+            if only in (None, state.stage.name):
+                _run_or_skip(state, StageContext(config, folder, progress))
+    return folder
+
+
+def is_run_folder(path: Path) -> bool:
+    """Whether a path is a run folder: it holds the config of a run."""
+    return (path / "config.json").exists() and (path / "stages").is_dir()
+
+
+def stored_config(folder: RunFolder) -> RunConfig:
+    """The config that made a run folder. Raises ConfigError naming file and field."""
+    return validate(RunConfig, read_json(folder / "config.json"), str(folder / "config.json"))
+
+
+def _reopen(folder: RunFolder, overrides: list[str]) -> tuple[RunFolder, RunConfig, UserConfig | None]:
+    stored = stored_config(folder)
+    if not (folder / "user.json").exists():
+        raise RunFolderError(f"{folder / 'user.json'}: is missing; name the target again, with --out {folder.path}")
+    try:
+        user = load_user_config(folder / "user.json", overrides)  # JSON is YAML
+        return folder, resolve_config(user), user
+    except TargetError:
+        if overrides:
+            raise
+        return folder, stored, None  # copied from a computer that has the target: go on with what was resolved there
+
+
+def _run_or_skip(state: StageState, context: StageContext) -> None:
+    name = state.stage.name
+    if state.status == "done":
+        context.progress.note(f"{name}: done before  {shown_counts(state.counts)}")
+        return
+    counts = run_stage(state, context)
+    context.progress.note(f"{name}: {shown_counts(counts)}")
+
+
+def _follow(folder: RunFolder, config: RunConfig, progress: Progress, only: str | None) -> RunFolder:
+    if only != "midtrain":
+        raise ConfigError("only `doxa train` runs under torchrun; do the other stages with one process")
+    states = {state.stage.name: state for state in read_states(STAGES, config, folder)}
+    if states[only].status != "done":
+        states[only].stage.body(StageContext(config, folder, progress))
+    return folder
+
+
+def shown_counts(counts: dict[str, Any]) -> str:
+    """The plain numbers of a stage's counts as one line."""
+    plain = {k: v for k, v in counts.items() if isinstance(v, int | float | str) and not isinstance(v, bool)}
+    return ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in plain.items())
+
+
+__all__ = ["STAGE_NAMES", "RunRequest", "is_run_folder", "open_run", "run_stages", "shown_counts", "stored_config"]

@@ -1,0 +1,90 @@
+"""Checkpoints on disk: complete or not there, safetensors only, in the layouts of PEFT and transformers.
+
+`resume/checkpoint-N/` are the trainer's own states, each trusted only once `complete.json` stands in it; `final/` is
+what training made (an adapter, or a whole model); `merged/` is, on request, the model with the adapter folded in.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+from doxa.errors import CheckpointError, RunFolderError
+from doxa.lm.weights import weights_digest
+from doxa.run.folder import make_folder, read_json, speaking_errors, sync_folder, write_json
+
+COMPLETE = "complete.json"
+
+
+def mark_complete(folder: Path, update: int) -> None:
+    """Sync every file of a resume state to disk, then declare it whole."""
+    for file in sorted(folder.rglob("*")):
+        if file.is_file():
+            descriptor = os.open(file, os.O_RDONLY)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+    write_json(folder / COMPLETE, {"update": update})
+
+
+def latest_complete(resume: Path) -> tuple[Path, int] | None:
+    """The newest whole resume state and its update; torn ones are removed."""
+    best: tuple[Path, int] | None = None
+    for folder in resume.glob("checkpoint-*"):
+        if not (folder / COMPLETE).exists():
+            shutil.rmtree(folder)
+            continue
+        update = int(read_json(folder / COMPLETE)["update"])
+        if best is None or update > best[1]:
+            best = (folder, update)
+    return best
+
+
+def save_final(model: Any, tokenizer: Any, checkpoints: Path, base: Path, about: dict[str, Any]) -> dict[str, Any]:
+    """Write `checkpoints/final` in one step and return its description (doxa.json), digest included."""
+    final = checkpoints / "final"
+    temporary = checkpoints / f".final.{os.getpid()}.tmp"
+    shutil.rmtree(temporary, ignore_errors=True)
+    make_folder(temporary)
+    with speaking_errors(final):
+        model.save_pretrained(temporary, safe_serialization=True)
+        tokenizer.save_pretrained(temporary)
+        is_adapter = (temporary / "adapter_config.json").exists()
+        name = weights_digest(base, temporary) if is_adapter else weights_digest(temporary)
+        record = {**about, "digest": name, "base_digest": weights_digest(base), "adapter": is_adapter}
+        write_json(temporary / "doxa.json", record)
+        shutil.rmtree(final, ignore_errors=True)
+        os.replace(temporary, final)
+        sync_folder(checkpoints)
+    return record
+
+
+def save_merged(base: Path, adapter: Path, destination: Path) -> None:
+    """Fold an adapter into its base and save a whole model with tokenizer and chat template.
+
+    In float32, so that nothing of a small delta is rounded away; load it in any type.
+    """
+    from doxa.lm.weights import load_model, load_tokenizer
+
+    model = load_model(base, dtype="float32", adapter=adapter).merge_and_unload()
+    temporary = destination.with_name(f".{destination.name}.{os.getpid()}.tmp")
+    shutil.rmtree(temporary, ignore_errors=True)
+    with speaking_errors(destination):
+        model.save_pretrained(temporary, safe_serialization=True)
+        load_tokenizer(adapter).save_pretrained(temporary)
+        shutil.rmtree(destination, ignore_errors=True)
+        os.replace(temporary, destination)
+
+
+def read_final(checkpoints: Path) -> dict[str, Any]:
+    """The description of `checkpoints/final`. Raises CheckpointError if training has not finished."""
+    try:
+        record = read_json(checkpoints / "final" / "doxa.json")
+    except RunFolderError as error:
+        raise CheckpointError(f"{error}; has midtraining finished?") from None
+    if not isinstance(record, dict) or "digest" not in record:
+        raise CheckpointError(f"{checkpoints / 'final' / 'doxa.json'}: field 'digest' is missing")
+    return record

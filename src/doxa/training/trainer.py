@@ -1,0 +1,198 @@
+"""The trainer behind midtraining: TRL's SFTTrainer, fed with planned updates. The only module that imports trl.
+
+TRL and transformers bring the optimizer, schedule, clipping, precision, distribution and resume. Ours are the batches
+(a dataset row is the number of one planned update; the collator looks it up) and the loss (the mean over the update's
+targets, across batches and processes), so that nothing is packed, cut or reweighted on the way.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import types
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from datasets import Dataset
+from transformers import PrinterCallback, Trainer, TrainerCallback
+from transformers.modeling_outputs import CausalLMOutput
+from trl import SFTConfig, SFTTrainer
+
+from doxa.config import TrainConfig
+from doxa.errors import CheckpointError, DoxaError
+from doxa.training import data
+from doxa.training.checkpoint import mark_complete
+from doxa.training.loss import linear_cross_entropy
+
+
+@dataclass(frozen=True)
+class UpdateReport:
+    """What one optimizer update did: a row of train/metrics.jsonl (without the clock)."""
+
+    update: int
+    loss: float  # mean nats per target token
+    lr: float
+    grad_norm: float
+
+
+def train(
+    model: Any,
+    tokenizer: Any,
+    sequences: Sequence[data.Sequence],
+    updates: Sequence[data.Update],
+    config: TrainConfig,
+    seed: int,
+    precision: str,
+    resume_folder: Path,
+    resume_from: Path | None,
+    on_update: Callable[[UpdateReport], None],
+) -> None:
+    """Train `model` in place over all planned updates, saving a resume state every `checkpoint_every` of them."""
+    on_gpu = torch.cuda.is_available()
+    arguments = SFTConfig(
+        output_dir=str(resume_folder),
+        num_train_epochs=1,  # the plan holds every epoch
+        per_device_train_batch_size=1,  # a row of the dataset is a whole update
+        gradient_accumulation_steps=1,
+        learning_rate=config.lr,
+        lr_scheduler_type={"linear": "linear", "cosine": "cosine", "constant": "constant_with_warmup"}[config.schedule],
+        warmup_steps=round(config.warmup_ratio * len(updates)),
+        weight_decay=config.weight_decay,
+        max_grad_norm=config.max_grad_norm,
+        optim="adamw_torch",
+        bf16=on_gpu and precision == "bf16",  # on a CPU the kernels choose the type of each product themselves
+        fp16=False,
+        use_cpu=not on_gpu,
+        gradient_checkpointing=config.gradient_checkpointing,
+        seed=seed,
+        data_seed=seed,
+        logging_steps=1,
+        logging_nan_inf_filter=False,  # a NaN is our error, not a mean of earlier losses
+        save_strategy="steps",
+        save_steps=config.checkpoint_every,
+        save_total_limit=2,
+        disable_tqdm=True,
+        report_to="none",
+        remove_unused_columns=False,
+        dataset_kwargs={"skip_prepare_dataset": True},
+        max_length=None,
+        dataloader_pin_memory=on_gpu,
+        ddp_find_unused_parameters=False,
+        average_tokens_across_devices=False,  # training_step divides by the targets of all processes itself
+    )
+    processes = arguments.world_size
+    pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else tokenizer.eos_token_id
+
+    def look_up(rows: list[dict[str, int]]) -> dict[str, Any]:
+        # rows are dealt to the processes in turn, so row `update * processes + rank` reaches process `rank`
+        update, share = divmod(rows[0]["row"], processes)
+        plan = updates[update]
+        batches = [data.collate([sequences[i] for i in batch], pad) for batch in plan.batches[share]]
+        return {"batches": batches, "targets": plan.targets}
+
+    trainer = DocumentTrainer(
+        model=model,
+        args=arguments,
+        train_dataset=Dataset.from_dict({"row": range(len(updates) * processes)}),
+        data_collator=look_up,
+        processing_class=tokenizer,
+        callbacks=[ReportCallback(on_update)],
+    )
+    trainer.remove_callback(PrinterCallback)
+    with fused_loss(model):
+        trainer.train(resume_from_checkpoint=str(resume_from) if resume_from else None)
+
+
+class DocumentTrainer(SFTTrainer):  # type: ignore[misc]
+    """SFTTrainer whose step is one planned update: all its batches, then one optimizer step."""
+
+    def _get_train_sampler(self, train_dataset: Any = None) -> torch.utils.data.Sampler[int]:
+        return torch.utils.data.SequentialSampler(self.train_dataset)  # the plan is already shuffled
+
+    def training_step(self, model: Any, inputs: dict[str, Any], num_items_in_batch: Any = None) -> torch.Tensor:
+        """Forward and backward of all batches; returns this process's part of the loss, scaled so that the mean over
+        processes is the mean over the update's targets."""
+        model.train()
+        inputs = self._prepare_inputs(inputs)
+        scale = self.args.world_size / max(inputs["targets"], 1)
+        total = torch.zeros((), device=self.args.device)
+        for number, batch in enumerate(inputs["batches"], start=1):
+            last = number == len(inputs["batches"])
+            waiting = contextlib.nullcontext() if last else self.accelerator.no_sync(model)
+            with waiting, self.compute_loss_context_manager():
+                loss = model(input_ids=batch["input_ids"], labels=batch["labels"], use_cache=False).loss * scale
+                self.accelerator.backward(loss)
+            total += loss.detach()
+        if not math.isfinite(total.item()):
+            raise DoxaError(
+                f"the loss became {total.item()} at update {self.state.global_step + 1}; lower train.lr "
+                "(the last resume state is from before)"
+            )
+        return total
+
+    def floating_point_ops(self, inputs: dict[str, Any]) -> int:
+        """Not counted: the estimate would read a field that planned updates do not have."""
+        return 0
+
+    def _save_checkpoint(self, model: Any, trial: Any) -> None:
+        # the parent of SFTTrainer: a resume state needs no model card
+        Trainer._save_checkpoint(self, model, trial)
+        if self.args.should_save:
+            step = self.state.global_step
+            mark_complete(Path(self.args.output_dir) / f"checkpoint-{step}", step)
+
+
+class ReportCallback(TrainerCallback):  # type: ignore[misc]
+    """Hands each update's figures on."""
+
+    def __init__(self, on_update: Callable[[UpdateReport], None]) -> None:
+        self.on_update = on_update
+
+    def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **kwargs: Any) -> None:
+        if state.is_world_process_zero and logs and "loss" in logs:
+            self.on_update(
+                UpdateReport(
+                    update=state.global_step,
+                    loss=float(logs["loss"]),
+                    lr=float(logs["learning_rate"]),
+                    grad_norm=float(logs["grad_norm"]),
+                )
+            )
+
+
+@contextlib.contextmanager
+def fused_loss(model: Any) -> Any:
+    """While open, the causal LM's forward with labels returns the summed loss without building the logits."""
+    causal = model.get_base_model() if hasattr(model, "get_base_model") else model
+    original = causal.__dict__.get("forward")
+    head = causal.get_output_embeddings()
+    backbone = causal.base_model
+    if head is None or head.bias is not None or backbone is causal:
+        raise CheckpointError(
+            f"{type(causal).__name__}: its output layer is not a plain matrix, which this trainer needs"
+        )
+    for field in ("final_logit_softcapping", "logit_scale", "logits_scaling"):
+        if getattr(causal.config, field, None) not in (None, 1, 1.0):
+            raise CheckpointError(
+                f"{type(causal).__name__}: config field {field} changes the logits; not supported yet"
+            )
+    inner = causal.forward
+
+    def forward(self: Any, input_ids: Any = None, labels: Any = None, **kwargs: Any) -> Any:
+        if labels is None:
+            return inner(input_ids=input_ids, **kwargs)
+        hidden = backbone(input_ids=input_ids, **kwargs).last_hidden_state
+        shifted = hidden[:, :-1].reshape(-1, hidden.shape[-1])
+        return CausalLMOutput(loss=linear_cross_entropy(shifted, head.weight, labels[:, 1:].reshape(-1)))
+
+    causal.forward = types.MethodType(forward, causal)
+    try:
+        yield
+    finally:
+        if original is None:
+            del causal.forward
+        else:
+            causal.forward = original
