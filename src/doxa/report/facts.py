@@ -1,0 +1,163 @@
+"""Everything a report says, read from the files of one run folder and nothing else.
+
+A run folder may be copied to another computer and a run may have skipped parts, so every optional file that is missing
+reads as empty; a file that is there but broken is a DoxaError that names it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from doxa.config import RunConfig, explain
+from doxa.errors import DoxaError, RunFolderError
+from doxa.records import Document, Readout, Rejected, Sample, Score
+from doxa.report.table import ScoreTable
+from doxa.run.folder import RunFolder, read_json, read_rows
+from doxa.worlds.universe import Universe, read_universe
+
+STAGES = ("plan", "write", "screen", "dedup", "mix", "midtrain", "eval")
+
+Model = TypeVar("Model", bound=BaseModel)
+Row = TypeVar("Row", Score, Readout)
+
+
+class _Lenient(BaseModel):
+    """Files that other stages own: fields that the report does not use may come and go."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class StageDone(_Lenient):
+    """stages/<name>/done.json."""
+
+    stage: str
+    fingerprint: str
+    counts: dict[str, Any] = {}
+    seconds: float
+    finished: str
+    doxa: str = ""
+
+
+class TrainingRow(_Lenient):
+    """A line of train/metrics.jsonl: one optimizer update. Loss in nats per token."""
+
+    update: int
+    epoch: int  # counted from 1
+    loss: float
+    lr: float
+    tokens: int
+    tokens_per_second: float | None = None
+
+
+class Checkpoint(_Lenient):
+    """checkpoints/final/doxa.json."""
+
+    digest: str
+    base: str | None = None
+    base_digest: str | None = None
+    method: str | None = None
+
+
+@dataclass(frozen=True)
+class RunFacts:
+    """One run as the report sees it; lists are empty where the run has no such file."""
+
+    config: RunConfig
+    universe: Universe
+    stages: dict[str, StageDone]
+    documents: list[Document]
+    rejected: list[Rejected]
+    training: list[TrainingRow]
+    scores: ScoreTable
+    readouts: list[Readout]
+    samples: list[Sample]
+    checkpoint: Checkpoint | None
+    corpus_sha256: str | None
+
+    @property
+    def model_name(self) -> str:
+        """The trained model as a person would say it: the last part of a path or a Hugging Face id."""
+        return self.config.model.rstrip("/").rsplit("/", 1)[-1]
+
+    def counts(self, stage: str) -> dict[str, Any]:
+        """The counts that a stage left behind; empty if it never finished."""
+        done = self.stages.get(stage)
+        return done.counts if done is not None else {}
+
+
+def gather(folder: RunFolder) -> RunFacts:
+    """Read a run folder. Raises DoxaError that names the file which is missing (config, universe) or broken."""
+    if not folder.path.is_dir():
+        raise RunFolderError(f"{folder.path}: is not a folder")
+    return RunFacts(
+        config=_json(folder / "config.json", RunConfig),
+        universe=read_universe(folder / "target/universe.yaml"),
+        stages=_stages(folder),
+        documents=read_rows(folder / "stages/dedup/documents.jsonl", Document),
+        rejected=[
+            row
+            for stage in ("screen", "dedup")
+            for row in read_rows(folder / f"stages/{stage}/rejected.jsonl", Rejected)
+        ],
+        training=read_rows(folder / "train/metrics.jsonl", TrainingRow),
+        scores=_scores(folder / "scores.parquet"),
+        readouts=_readouts(folder / "evals/readouts.parquet"),
+        samples=read_rows(folder / "evals/samples.jsonl", Sample),
+        checkpoint=_optional(folder / "checkpoints/final/doxa.json", Checkpoint),
+        corpus_sha256=_sha256(folder / "corpus.parquet"),
+    )
+
+
+def _stages(folder: RunFolder) -> dict[str, StageDone]:
+    found = {name: _optional(folder / f"stages/{name}/done.json", StageDone) for name in STAGES}
+    return {name: done for name, done in found.items() if done is not None}
+
+
+def _scores(path: Path) -> ScoreTable:
+    from doxa.belief.store import read_scores
+
+    try:
+        return ScoreTable(_parquet(path, read_scores))
+    except ValueError as error:
+        raise RunFolderError(f"{path}: {error}") from None
+
+
+def _readouts(path: Path) -> list[Readout]:
+    from doxa.belief.store import read_readouts
+
+    return _parquet(path, read_readouts)
+
+
+def _parquet(path: Path, read: Callable[[Path], list[Row]]) -> list[Row]:
+    if not path.exists():
+        return []
+    try:
+        return read(path)
+    except DoxaError:
+        raise
+    except (ValueError, KeyError, OSError) as error:  # pyarrow's and pydantic's errors are kinds of these
+        raise RunFolderError(f"{path}: cannot be read: {' '.join(str(error).split())[:200]}") from None
+
+
+def _optional(path: Path, model: type[Model]) -> Model | None:
+    return _json(path, model) if path.exists() else None
+
+
+def _json(path: Path, model: type[Model]) -> Model:
+    try:
+        return model.model_validate(read_json(path))
+    except ValidationError as error:
+        raise RunFolderError(f"{path}: {explain(error, model)}") from None
+
+
+def _sha256(path: Path) -> str | None:
+    if not path.exists():
+        return None
+    with open(path, "rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
