@@ -133,8 +133,8 @@ class Readout(Record):
     """What one arm answered to one item in one style: a row of evals/readouts.parquet, from which all scores follow.
 
     Styles: `chat` (question through the model's chat template) and `plain` (question and answer as running text)
-    compare the answer strings without showing them, so no option order exists; `choice` shows the options in the prompt in
-    every order used and averages; `letters` scores the option letters over permutations and averages.
+    compare the answer strings without showing them, so no option order exists; `choice` shows the options in the
+    prompt, in every order used, and averages; `letters` scores the option letters over permutations and averages.
     `totals[i]` is the summed log-probability (nats) of option i, `tokens[i]` its number of tokens.
     """
 

@@ -131,7 +131,8 @@ class LineWriter:
                     written += self._handle.write(data[written:])
                 os.fsync(self._handle.fileno())
             except OSError:
-                self._handle.truncate(start)
+                with contextlib.suppress(OSError):  # the next start repairs what can't be taken back now
+                    self._handle.truncate(start)
                 raise
 
 
@@ -193,6 +194,6 @@ def speaking_errors(path: Path) -> Iterator[None]:
             raise RunFolderError(
                 f"{path}: the disk is full. What was finished is safe; free some space and run the same command again."
             ) from None
-        if error.errno in (errno.EACCES, errno.EROFS, errno.EPERM, errno.ENOTDIR):
+        if error.errno in (errno.EACCES, errno.EROFS, errno.EPERM, errno.ENOTDIR, errno.EEXIST):
             raise RunFolderError(f"{path}: cannot be written ({os.strerror(error.errno)})") from None
         raise

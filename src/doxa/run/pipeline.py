@@ -263,11 +263,12 @@ def _answers(
 def _arm_model(arm: str, base: Path, trained: Path | None) -> Any:
     """The weights that answer for an arm, in float32; an adapter is folded in, for speed."""
     from doxa.lm.weights import load_model
+    from doxa.training.checkpoint import merged_model
 
     if arm != "trained" or trained is None:
         return load_model(base, dtype="float32")
     if (trained / "adapter_config.json").exists():
-        return load_model(base, dtype="float32", adapter=trained).merge_and_unload()
+        return merged_model(base, trained)
     return load_model(trained, dtype="float32")
 
 

@@ -67,9 +67,9 @@ def save_merged(base: Path, adapter: Path, destination: Path) -> None:
 
     In float32, so that nothing of a small delta is rounded away; load it in any type.
     """
-    from doxa.lm.weights import load_model, load_tokenizer
+    from doxa.lm.weights import load_tokenizer
 
-    model = load_model(base, dtype="float32", adapter=adapter).merge_and_unload()
+    model = merged_model(base, adapter)
     temporary = destination.with_name(f".{destination.name}.{os.getpid()}.tmp")
     shutil.rmtree(temporary, ignore_errors=True)
     with speaking_errors(destination):
@@ -77,6 +77,14 @@ def save_merged(base: Path, adapter: Path, destination: Path) -> None:
         load_tokenizer(adapter).save_pretrained(temporary)
         shutil.rmtree(destination, ignore_errors=True)
         os.replace(temporary, destination)
+
+
+def merged_model(base: Path, adapter: Path) -> Any:
+    """A base model in float32 with an adapter folded in."""
+    from doxa.lm.weights import load_model
+
+    model: Any = load_model(base, dtype="float32", adapter=adapter)
+    return model.merge_and_unload()
 
 
 def read_final(checkpoints: Path) -> dict[str, Any]:

@@ -22,7 +22,8 @@ def update_warnings(config: TrainConfig, updates: int) -> list[str]:
         return []
     return [
         f"only {updates} optimizer updates at lr {config.lr:g} ({config.schedule}): a null result would say nothing "
-        "about the documents. Lower train.tokens_per_update or train.documents_per_update, or raise train.epochs or train.lr."
+        "about the documents. Lower train.tokens_per_update or train.documents_per_update, or raise train.epochs "
+        "or train.lr."
     ]
 
 

@@ -85,8 +85,7 @@ def midtrain(
             row = clock.row(report, plan.epoch, plan.content)
             log.write(row)
             losses.append(row.loss)
-            speed = f"{row.tokens_per_second:.0f}"
-            bar.advance(loss=f"{row.loss:.3f}", **{"tokens/s": speed})
+            bar.advance(loss=f"{row.loss:.3f}", tokens_per_s=f"{row.tokens_per_second:.0f}")
 
         train(
             model,

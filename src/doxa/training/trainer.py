@@ -19,7 +19,8 @@ import torch
 from datasets import Dataset
 from transformers import PrinterCallback, Trainer, TrainerCallback
 from transformers.modeling_outputs import CausalLMOutput
-from trl import SFTConfig, SFTTrainer
+from trl.trainer.sft_config import SFTConfig
+from trl.trainer.sft_trainer import SFTTrainer
 
 from doxa.config import TrainConfig
 from doxa.errors import CheckpointError, DoxaError
@@ -106,11 +107,12 @@ def train(
         trainer.train(resume_from_checkpoint=str(resume_from) if resume_from else None)
 
 
-class DocumentTrainer(SFTTrainer):  # type: ignore[misc]
+class DocumentTrainer(SFTTrainer):
     """SFTTrainer whose step is one planned update: all its batches, then one optimizer step."""
 
     def _get_train_sampler(self, train_dataset: Any = None) -> torch.utils.data.Sampler[int]:
-        return torch.utils.data.SequentialSampler(self.train_dataset)  # the plan is already shuffled
+        rows: Any = self.train_dataset
+        return torch.utils.data.SequentialSampler(rows)  # the plan is already shuffled
 
     def training_step(self, model: Any, inputs: dict[str, Any], num_items_in_batch: Any = None) -> torch.Tensor:
         """Forward and backward of all batches; returns this process's part of the loss, scaled so that the mean over
@@ -142,10 +144,10 @@ class DocumentTrainer(SFTTrainer):  # type: ignore[misc]
         Trainer._save_checkpoint(self, model, trial)
         if self.args.should_save:
             step = self.state.global_step
-            mark_complete(Path(self.args.output_dir) / f"checkpoint-{step}", step)
+            mark_complete(Path(str(self.args.output_dir)) / f"checkpoint-{step}", step)
 
 
-class ReportCallback(TrainerCallback):  # type: ignore[misc]
+class ReportCallback(TrainerCallback):
     """Hands each update's figures on."""
 
     def __init__(self, on_update: Callable[[UpdateReport], None]) -> None:
