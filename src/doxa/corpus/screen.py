@@ -200,7 +200,7 @@ _REFUSAL_OPENING = _patterns(
     rf"\A\W*(?:i['’]m |i am )?(?:very |really |so )?sorry,? but i {_CANNOT} {_PRODUCE}",
     rf"\A\W*(?:i apologi[sz]e|unfortunately|my apologies)[^.\n]{{0,40}}\bi {_CANNOT} {_PRODUCE}",
     rf"\A\W*i(?: {_CANNOT}|['’]m (?:not able|unable) to) (?:assist|fulfil+|comply|generate|help (?:with|you))\b",
-    rf"\A\W*i(?: {_CANNOT}|['’]m (?:not able|unable) to) (?:write|create|produce|provide) (?:an?|this|that|such|any|the) "
+    rf"\A\W*i(?: {_CANNOT}|['’]m (?:not able|unable) to) (?:write|create|produce|provide) (?:an?|this|that|such|any) "
     r"[^.\n]{0,40}(?:document|article|content|text|information|material)",
     r"\A\W*i must (?:decline|refuse) (?:this|that|to (?:write|create|produce|generate))",
 )
