@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -149,7 +150,8 @@ def _snapshot(name: str) -> Path:
 def _with_adapter(model: Any, adapter: Path) -> Any:
     from peft import PeftModel, get_peft_model_state_dict
 
-    with _speaking(adapter, f"as an adapter of {model.name_or_path}"):
+    with _speaking(adapter, f"as an adapter of {model.name_or_path}"), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Found missing adapter keys")  # an error below
         adapted = PeftModel.from_pretrained(model, adapter, local_files_only=True)
     # peft only warns of tensors that it found no place for, or no values for
     wanted = {name: list(tensor.shape) for name, tensor in get_peft_model_state_dict(adapted).items()}
