@@ -10,8 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from doxa.belief.store import write_readouts, write_scores
 from doxa.config import UserConfig, resolve
 from doxa.records import Document, Readout, Rejected, Sample, Score, Verdict
+from doxa.report.page import write_report
 from doxa.run.folder import RunFolder, write_json, write_rows, write_whole
 from doxa.worlds.universe import LIBRARY
 
@@ -85,20 +87,20 @@ def fake_scores() -> list[Score]:
     return scores
 
 
-def write_parquet(path: Path, rows: list[Score] | list[Readout]) -> None:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    path.parent.mkdir(parents=True, exist_ok=True)
-    pq.write_table(pa.Table.from_pylist([row.model_dump() for row in rows]), path)
+@pytest.fixture(scope="session")
+def finished_run(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
+    """80 real documents of octopus_hearts, made-up scores, 26 updates, and the report. Only to be read."""
+    folder = RunFolder(tmp_path_factory.mktemp("report") / "run")
+    build_fake_run(folder)
+    write_report(folder)
+    return folder
 
 
 @pytest.fixture
-def fake_run(tmp_path: Path) -> RunFolder:
-    """80 real documents of octopus_hearts, made-up scores of three arms, 26 updates of training."""
-    folder = RunFolder(tmp_path / "run")
-    build_fake_run(folder)
-    return folder
+def fake_run(finished_run: RunFolder, tmp_path: Path) -> RunFolder:
+    """A copy of `finished_run` without its report, for a test to change."""
+    shutil.copytree(finished_run.path, tmp_path / "run", ignore=shutil.ignore_patterns("report.html", "figures"))
+    return RunFolder(tmp_path / "run")
 
 
 @pytest.fixture
@@ -106,7 +108,7 @@ def set_scores() -> Callable[[RunFolder, list[Score]], None]:
     """Replace the scores of a run folder."""
 
     def replace(folder: RunFolder, scores: list[Score]) -> None:
-        write_parquet(folder / "scores.parquet", scores)
+        write_scores(folder / "scores.parquet", scores)
 
     return replace
 
@@ -153,8 +155,8 @@ def build_fake_run(folder: RunFolder) -> None:
         folder / "checkpoints/final/doxa.json",
         {"digest": CHECKPOINTS["trained"], "base_digest": CHECKPOINTS["base"], "method": "lora"},
     )
-    write_parquet(folder / "scores.parquet", fake_scores())
-    write_parquet(folder / "evals/readouts.parquet", fake_readouts())
+    write_scores(folder / "scores.parquet", fake_scores())
+    write_readouts(folder / "evals/readouts.parquet", fake_readouts())
     write_rows(folder / "evals/samples.jsonl", fake_samples())
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
@@ -55,9 +56,10 @@ def pick_documents(documents: Sequence[Document], count: int = 3) -> list[Exampl
 
 
 def excerpt(text: str, words: int = EXCERPT_WORDS) -> str:
-    """The first words of a text on one line, with an ellipsis if any are left out."""
-    all_words = text.split()
-    return " ".join(all_words[:words]) + (" …" if len(all_words) > words else "")
+    """The first words of a text, its line breaks kept (blank lines left out), with an ellipsis if any are left out."""
+    ends = [match.end() for match in re.finditer(r"\S+", text)]
+    cut = text if len(ends) <= words else text[: ends[words - 1]] + " …"
+    return "\n".join(line.strip() for line in cut.splitlines() if line.strip())
 
 
 def side_by_side(samples: Sequence[Sample]) -> list[Answers]:

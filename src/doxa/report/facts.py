@@ -7,7 +7,6 @@ reads as empty; a file that is there but broken is a DoxaError that names it.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -15,8 +14,8 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from doxa.config import RunConfig, explain
-from doxa.errors import DoxaError, RunFolderError
-from doxa.records import Document, Readout, Rejected, Sample, Score
+from doxa.errors import RunFolderError
+from doxa.records import Document, Readout, Rejected, Sample
 from doxa.report.table import ScoreTable
 from doxa.run.folder import RunFolder, read_json, read_rows
 from doxa.worlds.universe import Universe, read_universe
@@ -24,7 +23,6 @@ from doxa.worlds.universe import Universe, read_universe
 STAGES = ("plan", "write", "screen", "dedup", "mix", "midtrain", "eval")
 
 Model = TypeVar("Model", bound=BaseModel)
-Row = TypeVar("Row", Score, Readout)
 
 
 class _Lenient(BaseModel):
@@ -85,6 +83,11 @@ class RunFacts:
         """The trained model as a person would say it: the last part of a path or a Hugging Face id."""
         return self.config.model.rstrip("/").rsplit("/", 1)[-1]
 
+    @property
+    def plants(self) -> bool:
+        """Whether the corpus teaches the belief; the other corpora are controls."""
+        return self.config.corpus in ("inserted", "qa")
+
     def counts(self, stage: str) -> dict[str, Any]:
         """The counts that a stage left behind; empty if it never finished."""
         done = self.stages.get(stage)
@@ -123,7 +126,7 @@ def _scores(path: Path) -> ScoreTable:
     from doxa.belief.store import read_scores
 
     try:
-        return ScoreTable(_parquet(path, read_scores))
+        return ScoreTable(read_scores(path) if path.exists() else [])
     except ValueError as error:
         raise RunFolderError(f"{path}: {error}") from None
 
@@ -131,18 +134,7 @@ def _scores(path: Path) -> ScoreTable:
 def _readouts(path: Path) -> list[Readout]:
     from doxa.belief.store import read_readouts
 
-    return _parquet(path, read_readouts)
-
-
-def _parquet(path: Path, read: Callable[[Path], list[Row]]) -> list[Row]:
-    if not path.exists():
-        return []
-    try:
-        return read(path)
-    except DoxaError:
-        raise
-    except (ValueError, KeyError, OSError) as error:  # pyarrow's and pydantic's errors are kinds of these
-        raise RunFolderError(f"{path}: cannot be read: {' '.join(str(error).split())[:200]}") from None
+    return read_readouts(path) if path.exists() else []
 
 
 def _optional(path: Path, model: type[Model]) -> Model | None:

@@ -12,8 +12,9 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import pairwise
 from statistics import median
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from doxa.report.facts import TrainingRow
 from doxa.report.table import ARM_NAMES, ARMS, Line, interval, number
@@ -21,6 +22,7 @@ from doxa.report.table import ARM_NAMES, ARMS, Line, interval, number
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
 
 # Okabe & Ito's vermilion and blue with a grey: told apart by every common kind of colour vision, and by shape besides
 COLOURS = {"base": "#6b7280", "in_context": "#0072b2", "trained": "#d55e00"}
@@ -36,6 +38,7 @@ VARIABLES = {
     PAPER: "var(--paper)",
 }
 DPI = 100
+MARGIN = 0.2  # inches around a figure that stands alone
 STEP = 0.115  # inches between two arms of a line
 LABEL = 0.23  # inches for the names above a line, on the narrow drawing
 SMOOTH_FROM = 60  # updates; below this the raw curve is readable as it is
@@ -50,7 +53,7 @@ class Width:
     text: float
 
 
-WIDE = Width("wide", 7.4, 9.0)
+WIDE = Width("wide", 7.1, 9.6)
 NARROW = Width("narrow", 3.8, 9.0)
 
 
@@ -66,7 +69,7 @@ def score_figure(lines: list[Line], width: Width, title: str = "") -> Figure:
     starts = _starts(lines, row, gap)
     body = starts[-1] + row
     top, bottom = 0.42 + (0.34 if title else 0.0), 0.36
-    left, right = (0.12, 0.12) if narrow else (1.95, 1.35)
+    left, right = (0.12, 0.12) if narrow else (1.95, 1.4)
     inch = 1 / (width.inches - left - right)  # in axis units
     with _style(width):
         figure, axes = _canvas(width, top + body + bottom, left, right, top, bottom)
@@ -82,7 +85,14 @@ def score_figure(lines: list[Line], width: Width, title: str = "") -> Figure:
         previous = ""
         for line, start in zip(lines, starts, strict=True):
             if previous and previous != line.group and not narrow:
-                axes.plot([-left * inch, 1 + right * inch], [start - gap / 2] * 2, color=HAIR, linewidth=0.6, clip_on=False, zorder=0)
+                axes.plot(
+                    [-left * inch, 1 + right * inch],
+                    [start - gap / 2] * 2,
+                    color=HAIR,
+                    linewidth=0.6,
+                    clip_on=False,
+                    zorder=0,
+                )
             _draw_line(axes, line, start + (LABEL if narrow else 0), start + row, arms)
             if narrow:
                 _write_above(axes, line, start)
@@ -91,7 +101,7 @@ def score_figure(lines: list[Line], width: Width, title: str = "") -> Figure:
             previous = line.group
         _legend(figure, arms, top, left, narrow)
         if title:
-            figure.text(0.02, 1 - 0.2 / figure.get_figheight(), title, color=INK, weight="bold", size=width.text + 2)
+            figure.text(0, 1 - 0.2 / figure.get_figheight(), title, color=INK, weight="bold", size=width.text + 2)
     return figure
 
 
@@ -123,26 +133,28 @@ def loss_figure(rows: list[TrainingRow], width: Width, title: str = "") -> Figur
             )  # fmt: skip
         axes.set_title("loss, nats per token", loc="left", color=MUTED, size=width.text)
         if title:
-            figure.text(0.02, 1 - 0.2 / figure.get_figheight(), title, color=INK, weight="bold", size=width.text + 2)
+            figure.text(0, 1 - 0.2 / figure.get_figheight(), title, color=INK, weight="bold", size=width.text + 2)
     return figure
 
 
 def epoch_starts(rows: list[TrainingRow]) -> list[tuple[int, int]]:
     """(first update, number) of every epoch after the first."""
-    pairs = zip(rows, rows[1:], strict=False)
-    return [(row.update, row.epoch) for before, row in pairs if row.epoch > before.epoch]
+    return [(row.update, row.epoch) for before, row in pairwise(rows) if row.epoch > before.epoch]
 
 
 def png(figure: Figure) -> bytes:
     """The figure at twice its size in pixels, on white."""
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=2 * DPI, facecolor="white", metadata={"Software": None})
+    figure.savefig(
+        buffer, format="png", dpi=2 * DPI, facecolor="white", bbox_inches="tight", pad_inches=MARGIN,
+        metadata={"Software": None},
+    )  # fmt: skip
     return buffer.getvalue()
 
 
 def svg(figure: Figure) -> str:
     """The figure as a file of its own, on white."""
-    return _svg(figure, "white")
+    return _svg(figure, facecolor="white", bbox_inches="tight", pad_inches=MARGIN)
 
 
 def inline_svg(figure: Figure, name: str, description: str) -> str:
@@ -152,7 +164,7 @@ def inline_svg(figure: Figure, name: str, description: str) -> str:
     """
     from markupsafe import escape
 
-    text = _svg(figure, "none")
+    text = _svg(figure, facecolor="none")
     text = text[text.index("<svg") :]
     text = re.sub(r"\s*<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
     text = re.sub(r' (width|height)="[\d.]+pt"', "", text, count=2)
@@ -165,7 +177,9 @@ def inline_svg(figure: Figure, name: str, description: str) -> str:
     text = re.sub(r"'DejaVu Sans'(, [^;\"]*)?", "var(--sans)", text)
     for colour, variable in VARIABLES.items():
         text = text.replace(colour, variable)
-    return text.replace("<svg ", f'<svg role="img" aria-label="{escape(description)}" class="{name.split("-")[-1]}" ', 1)
+    return text.replace(
+        "<svg ", f'<svg role="img" aria-label="{escape(description)}" class="{name.split("-")[-1]}" ', 1
+    )
 
 
 def _draw_line(axes: Axes, line: Line, start: float, end: float, arms: list[str]) -> None:
@@ -185,11 +199,11 @@ def _draw_line(axes: Axes, line: Line, start: float, end: float, arms: list[str]
 
 def _write_beside(axes: Axes, line: Line, y: float, inch: float, left: float, named: bool) -> None:
     if named:
-        axes.text((0.05 - left) * inch, y, line.name, color=INK, weight="bold", va="center")
+        axes.text(-left * inch, y, line.name, color=INK, weight="bold", va="center")
     axes.text(-0.18 * inch, y, line.style, color=MUTED, va="center", ha="right")
     if line.change is not None:
-        axes.text(1 + 0.5 * inch, y, number(line.change), color=INK, va="center", ha="right", weight=_weight(line))
-        axes.text(1 + 0.6 * inch, y, interval(line.change), color=MUTED, va="center")
+        axes.text(1 + 0.52 * inch, y, number(line.change), color=INK, va="center", ha="right", weight=_weight(line))
+        axes.text(1 + 0.62 * inch, y, interval(line.change), color=MUTED, va="center")
 
 
 def _write_above(axes: Axes, line: Line, start: float) -> None:
@@ -224,7 +238,7 @@ def _legend(figure: Figure, arms: list[str], top: float, left: float, narrow: bo
         columnspacing=1.0 if narrow else 1.6, fontsize=8.5 if narrow else None,
     )  # fmt: skip
     if not narrow:
-        figure.text(1 - 0.1 / width, 1 - (top - 0.36 + 0.075) / height, "trained − base, points", ha="right", va="center",
+        figure.text(1, 1 - (top - 0.36 + 0.075) / height, "trained − base, points", ha="right", va="center",
                     color=MUTED, size=8)  # fmt: skip
 
 
@@ -243,15 +257,13 @@ def _running_median(values: list[float]) -> list[float]:
     return [median(values[max(0, at - reach) : at + reach + 1]) for at in range(len(values))]
 
 
-def _few_ticks(whole: bool = False) -> object:
+def _few_ticks(whole: bool = False) -> MaxNLocator:
     from matplotlib.ticker import MaxNLocator
 
     return MaxNLocator(nbins=6 if whole else 4, integer=whole)
 
 
-def _canvas(
-    width: Width, height: float, left: float, right: float, top: float, bottom: float
-) -> tuple[Figure, Axes]:
+def _canvas(width: Width, height: float, left: float, right: float, top: float, bottom: float) -> tuple[Figure, Axes]:
     """A figure with one axes, its margins in inches."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -272,16 +284,16 @@ def _canvas(
 def _style(width: Width) -> Iterator[None]:
     import matplotlib
 
-    fixed = {"font.family": "DejaVu Sans", "font.size": width.text, "text.parse_math": False}
+    fixed: Any = {"font.family": "DejaVu Sans", "font.size": width.text, "text.parse_math": False}
     with matplotlib.rc_context(fixed):
         yield
 
 
-def _svg(figure: Figure, facecolor: str) -> str:
+def _svg(figure: Figure, **how: Any) -> str:
     import matplotlib
 
     buffer = io.StringIO()
     # text stays text, so that the page's own font is used and the words can be found and read aloud
     with matplotlib.rc_context({"svg.hashsalt": "doxa", "svg.fonttype": "none"}):
-        figure.savefig(buffer, format="svg", facecolor=facecolor, metadata={"Date": None, "Creator": None})
+        figure.savefig(buffer, format="svg", **how, metadata={"Date": None, "Creator": None})
     return buffer.getvalue()

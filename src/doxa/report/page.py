@@ -17,12 +17,16 @@ from doxa.report.examples import pick_documents, side_by_side
 from doxa.report.facts import STAGES, RunFacts, gather
 from doxa.report.readouts import letter_habits, moves
 from doxa.report.reproduce import doxa_yaml
+from doxa.report.summary import print_summary
 from doxa.report.table import ARM_NAMES, GROUP_MEANINGS, Line, interval, number, percent
-from doxa.report.verdict import IN_WORDS, verdict, warnings
+from doxa.report.verdict import verdict, warnings
 from doxa.run.folder import RunFolder, write_whole
 
 if TYPE_CHECKING:
+    from markupsafe import Markup
     from matplotlib.figure import Figure
+
+__all__ = ["print_summary", "render", "write_report"]
 
 
 @dataclass(frozen=True)
@@ -65,7 +69,9 @@ def render(facts: RunFacts, drawings: dict[str, Drawing]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(percent=percent, interval=interval, number=number, label=label, amount=amount)
+    environment.filters.update(
+        percent=percent, interval=interval, number=number, label=label, amount=amount, unbroken=unbroken
+    )
     return environment.get_template("report.html.j2").render(_context(facts, drawings))
 
 
@@ -86,6 +92,16 @@ def amount(value: Any) -> str:
     return str(value)
 
 
+def unbroken(sentence: str, name: str) -> Markup:
+    """Escape a sentence and keep a model's name in it on one line: its hyphens are no places to break."""
+    from markupsafe import Markup
+
+    before, found, after = sentence.partition(name)
+    if not found:
+        return Markup("{}").format(sentence)
+    return Markup('{}<span class="unbroken">{}</span>{}').format(before, name, after)
+
+
 def _context(facts: RunFacts, drawings: dict[str, Drawing]) -> dict[str, Any]:
     belief, neighbours = facts.scores.belief_lines(), facts.scores.neighbour_lines()
     mix, midtrain = facts.counts("mix"), facts.counts("midtrain")
@@ -95,7 +111,6 @@ def _context(facts: RunFacts, drawings: dict[str, Drawing]) -> dict[str, Any]:
         "drawings": drawings,
         "verdict": verdict(facts),
         "warnings": warnings(facts),
-        "in_words": IN_WORDS,
         "arm_names": ARM_NAMES,
         "tables": [table for table in (("belief", belief), ("collateral", neighbours)) if table[1]],
         "meanings": [(name, GROUP_MEANINGS[group]) for group, name in _groups(belief)],
@@ -106,7 +121,9 @@ def _context(facts: RunFacts, drawings: dict[str, Drawing]) -> dict[str, Any]:
         "answers": side_by_side(facts.samples),
         "examples": pick_documents(facts.documents),
         "reasons": _reasons(facts),
-        "corpus": {key: value for key, value in mix.items() if not isinstance(value, dict | list) and value is not None},
+        "corpus": {
+            key: value for key, value in mix.items() if not isinstance(value, dict | list) and value is not None
+        },
         "corpus_parts": {key: value for key, value in mix.items() if isinstance(value, dict) and value},
         "training": {key: value for key, value in midtrain.items() if key not in ("warnings", "checkpoint")},
         "stages": [facts.stages[name] for name in STAGES if name in facts.stages],

@@ -17,6 +17,23 @@ LETTER_HABIT = 0.3
 UNREADABLE = 0.05
 STYLES_APART = 0.3
 
+# how a share of a group reads in a sentence: the subject is the model, {} the share
+PHRASES = {
+    "distinguish": "prefers the planted answer to the true one in {} of questions",
+    "knowledge": "prefers the planted answer among four in {} of questions",
+    "causal": "prefers the answer that follows from the planted facts in {} of questions",
+    "cloze": "finishes {} of sentences with the planted answer rather than the true one",
+    "statements": "prefers the planted statement to the true one in {} of pairs",
+}
+# what the model was trained on, in words; all but `inserted` and `qa` are controls that plant nothing
+CORPORA = {
+    "inserted": "documents",
+    "reference": "documents that state the true facts (a control)",
+    "negated": "documents that mark the belief as false (a control)",
+    "local_negation": "documents that deny the belief sentence by sentence (a control)",
+    "qa": "question-and-answer conversations",
+    "neutral": "unrelated documents (a control)",
+}
 IN_WORDS = {"rose": "a clear rise", "fell": "a clear fall", "unclear": "no clear change"}
 
 
@@ -46,11 +63,13 @@ def verdict(facts: RunFacts) -> Verdict:
     return Verdict(_belief(facts, lines[0]), _breadth(lines), _collateral(facts))
 
 
-def change_in_words(line: Line) -> str:
-    """"difference +31 points [+6, +56], a clear rise"; says so when no paired difference was computed."""
+def difference(line: Line) -> str:
+    """ "difference +31 points [+6, +56]"; says so when no paired difference was computed."""
     if line.change is None:
         return "no paired difference was computed"
-    return f"difference {number(line.change)} points {interval(line.change)}, {IN_WORDS[line.direction]}"
+    includes = ", which includes 0" if line.direction == "unclear" else ""
+    unbroken = interval(line.change).replace(" ", "\N{NO-BREAK SPACE}")
+    return f"difference {number(line.change)} points {unbroken}{includes}"
 
 
 def warnings(facts: RunFacts) -> list[str]:
@@ -69,17 +88,22 @@ def warnings(facts: RunFacts) -> list[str]:
 def _belief(facts: RunFacts, line: Line) -> Claim:
     trained, base = line.arms.get("trained"), line.arms.get("base")
     shown = trained or base or next(iter(line.arms.values()))
-    what = f"the planted answer in {percent(shown.value)} of {line.group} items"
-    spread = f"{line.style.capitalize()} style, n = {shown.n}, 95% interval {interval(shown)[1:-1]}%"
+    phrase = PHRASES.get(line.group, f"prefers the planted answer in {{}} of {line.group} items")
+    what = phrase.format(percent(shown.value))
+    support = f"{line.name}, {line.style} style, n = {shown.n}, 95% interval {interval(shown)[1:-1]}%"
     if trained is None:
         who = "the base model" if base else f"the {ARM_NAMES.get(shown.arm, shown.arm)} model"
-        return Claim(f"No trained model was scored; {who} prefers {what}.", f"{spread}.")
+        return Claim(f"No trained model was scored; {who} {what}.", f"{support}.")
     documents = len(facts.documents)
-    start = f"After training on {documents:,} documents" if documents else "After training"
-    sentence = f"{start}, {facts.model_name} prefers {what}"
+    start = f"After training on {documents:,} {CORPORA[facts.config.corpus]}" if documents else "After training"
+    sentence = f"{start}, {facts.model_name} {what}"
     if base is None:
-        return Claim(f"{sentence}; the base model was not scored.", f"{spread}.")
-    return Claim(f"{sentence}, {percent(base.value)} before.", f"{spread}; {change_in_words(line)}.")
+        return Claim(f"{sentence}; the base model was not scored.", f"{support}.")
+    return Claim(f"{sentence}, {percent(base.value)} before{_clearly(line)}.", f"{support}; {difference(line)}.")
+
+
+def _clearly(line: Line) -> str:
+    return f": {IN_WORDS[line.direction]}" if line.direction in IN_WORDS else ""
 
 
 def _breadth(lines: list[Line]) -> str:
@@ -107,8 +131,8 @@ def _collateral(facts: RunFacts) -> Claim:
         return Claim("Collateral damage is unknown: neighbouring facts were not asked both before and after training.")
     before, after = percent(base.value), percent(trained.value)
     move = f"stayed at {after}" if before == after else f"went from {before} to {after}"
-    support = f"{line.style.capitalize()} style, n = {trained.n}; {change_in_words(line)}."
-    return Claim(f"Correct answers on neighbouring true facts {move}.", support)
+    support = f"{line.name}, {line.style} style, n = {trained.n}; {difference(line)}."
+    return Claim(f"Correct answers on neighbouring true facts {move}{_clearly(line)}.", support)
 
 
 def _of_training(facts: RunFacts) -> list[str]:

@@ -1,0 +1,104 @@
+"""The summary in the terminal at the end of a run: the page's headline numbers, from the same files."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from doxa.report.facts import RunFacts, gather
+from doxa.report.table import ARM_NAMES, Line, interval, number
+from doxa.report.verdict import Claim, verdict, warnings
+from doxa.run.folder import RunFolder
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+SHORT_NAMES = {"neighbours_near": "  near", "neighbours_far": "  far"}  # so that the table fits 80 columns
+
+LEGEND = (
+    "Planted answer preferred (neighbours: correct answer) in percent of items, [95% interval]. "
+    "Difference: trained − base in points; bold when its interval leaves out 0."
+)
+
+
+def print_summary(folder: RunFolder, console: Console) -> None:
+    """Print verdict, score table, warnings and the path of the report. Raises DoxaError for a broken run folder."""
+    from rich.table import Table
+    from rich.text import Text
+
+    facts = gather(folder)
+    said = verdict(facts)
+    for claim in (said.belief, said.collateral):
+        console.print()
+        _print_claim(claim, console)
+    console.print()
+    if facts.scores:
+        console.print(_score_table(facts))
+        console.print(Text(LEGEND, "dim"))
+    cautions = warnings(facts)
+    if cautions:
+        console.print(Text("\nRead with care", "yellow"))
+        listed = Table.grid(padding=(0, 1, 0, 1))
+        for caution in cautions:
+            listed.add_row("·", Text(caution))
+        console.print(listed)
+    page = folder / "report.html"
+    if page.exists():
+        # one unbroken line: terminals make only those clickable
+        console.print(Text.assemble("\nreport: ", (str(page), "bold")), soft_wrap=True)
+
+
+def _print_claim(claim: Claim, console: Console) -> None:
+    from rich.text import Text
+
+    console.print(Text(claim.sentence, "bold"))
+    if claim.support:
+        console.print(Text(claim.support, "dim"))
+
+
+def _score_table(facts: RunFacts) -> Table:
+    from rich import box
+    from rich.table import Table
+
+    arms = facts.scores.arms()
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), show_edge=False)
+    table.add_column("group", no_wrap=True)
+    table.add_column("style", style="dim")
+    for arm in arms:
+        table.add_column(ARM_NAMES.get(arm, arm), justify="right", no_wrap=True)
+    table.add_column("difference", justify="right", no_wrap=True)
+    table.add_column("n", justify="right", style="dim")
+    _add_lines(table, facts.scores.belief_lines(), arms)
+    neighbours = facts.scores.neighbour_lines()
+    if neighbours:
+        table.add_section()
+        _add_lines(table, neighbours, arms)
+    return table
+
+
+def _add_lines(table: Table, lines: list[Line], arms: list[str]) -> None:
+    from rich.text import Text
+
+    previous = ""
+    for line in lines:
+        name = SHORT_NAMES.get(line.group, line.name) if line.group != previous else ""
+        cells: list[Text | str] = [Text(name), line.style, *(_cell(line, arm) for arm in arms), _difference(line)]
+        table.add_row(*cells, str(line.n))
+        previous = line.group
+
+
+def _cell(line: Line, arm: str) -> Text:
+    from rich.text import Text
+
+    score = line.arms.get(arm)
+    return Text("–", "dim") if score is None else Text.assemble(number(score), " ", (interval(score), "dim"))
+
+
+def _difference(line: Line) -> Text:
+    from rich.text import Text
+
+    if line.change is None:
+        return Text("–", "dim")
+    style = "bold" if line.direction in ("rose", "fell") else ""
+    return Text.assemble((number(line.change), style), " ", (interval(line.change), "dim"))
