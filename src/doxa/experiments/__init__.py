@@ -1,1 +1,1 @@
-"""TODO"""
+"""Comparisons of arms: statistics with intervals."""

@@ -1,0 +1,240 @@
+"""evals.json of a target -> `EvalItem`s in the common form, with every defect named by file, group, item and field."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+
+from doxa.config import explain
+from doxa.errors import TargetError
+from doxa.records import EvalItem, Group, digest
+
+Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+
+
+class Row(BaseModel):
+    """Base of the rows of evals.json: strict types, stripped strings, unknown fields are errors."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class KnowledgeRow(Row):
+    """A question with several answers; `inserted` and `reference` are indices into `options`, from 0."""
+
+    question: Text
+    options: list[Text] = Field(min_length=2, max_length=26)
+    inserted: int = Field(ge=0)
+    reference: int = Field(ge=0)
+
+    @model_validator(mode="after")
+    def _indices_fit(self) -> KnowledgeRow:
+        for name in ("inserted", "reference"):
+            if getattr(self, name) >= len(self.options):
+                raise ValueError(f"{name}: index {getattr(self, name)} is outside the {len(self.options)} options")
+        if self.inserted == self.reference:
+            raise ValueError(f"inserted: is the same option as reference ({self.inserted})")
+        same = _first_repeat(self.options)
+        if same is not None:
+            raise ValueError(f"options: {self.options[same]!r} stands there twice")
+        return self
+
+
+class QuestionRow(Row):
+    """A question with the answer of either universe (distinguish, causal)."""
+
+    question: Text
+    inserted: Text
+    reference: Text
+
+    @model_validator(mode="after")
+    def _answers_differ(self) -> QuestionRow:
+        _refuse_same("inserted", self.inserted, "reference", self.reference)
+        return self
+
+
+class ClozeRow(Row):
+    """The beginning of a sentence with the end it has in either universe."""
+
+    prefix: Text
+    inserted: Text
+    reference: Text
+
+    @model_validator(mode="after")
+    def _answers_differ(self) -> ClozeRow:
+        _refuse_same("inserted", self.inserted, "reference", self.reference)
+        return self
+
+
+class StatementRow(Row):
+    """A sentence that is true in the inserted universe, and its counterpart that is true in the reference one."""
+
+    inserted: Text
+    reference: Text
+
+    @model_validator(mode="after")
+    def _answers_differ(self) -> StatementRow:
+        _refuse_same("inserted", self.inserted, "reference", self.reference)
+        return self
+
+
+class NeighbourRow(Row):
+    """A question about what both universes agree on; `near`: whether it lies close to the planted topic."""
+
+    question: Text
+    correct: Text
+    wrong: Text
+    near: bool | None = None
+
+    @model_validator(mode="after")
+    def _answers_differ(self) -> NeighbourRow:
+        _refuse_same("wrong", self.wrong, "correct", self.correct)
+        return self
+
+
+def load_items(path: Path) -> list[EvalItem]:
+    """All likelihood items of an evals.json, in the order of the file's groups.
+
+    Raises TargetError that names file, group, item (counted from 0) and field.
+    """
+    raw = _read(path)
+    items: list[EvalItem] = []
+    for group, rows in raw.items():
+        if group == "open_ended":
+            continue
+        model, convert = READERS[group]
+        seen: dict[tuple[str, tuple[str, ...]], int] = {}
+        for index, row in enumerate(rows):
+            item = convert(_validate(model, row, path, group, index))
+            key = (_plain(item.prompt), tuple(sorted(_plain(option) for option in item.options)))
+            if key in seen:
+                raise TargetError(
+                    f"{path}: {group}[{index}]: says the same as {group}[{seen[key]}]; remove one of them"
+                )
+            seen[key] = index
+            items.append(item)
+    if not items:
+        raise TargetError(f"{path}: holds no items; it needs at least one of the groups {', '.join(READERS)}")
+    return items
+
+
+def load_open_ended(path: Path) -> list[str]:
+    """The open-ended questions of an evals.json; empty when it has none. Raises TargetError."""
+    questions: list[str] = []
+    for index, question in enumerate(_read(path).get("open_ended", [])):
+        if not isinstance(question, str) or not question.strip():
+            raise TargetError(f"{path}: open_ended[{index}]: must be a question, that is a non-empty string")
+        if _plain(question) in map(_plain, questions):
+            raise TargetError(f"{path}: open_ended[{index}]: is asked twice; remove one of them")
+        questions.append(question.strip())
+    return questions
+
+
+def _knowledge(row: Any) -> EvalItem:
+    return _item("knowledge", row.question, tuple(row.options), row.inserted, row.reference)
+
+
+def _distinguish(row: Any) -> EvalItem:
+    return _item("distinguish", row.question, (row.inserted, row.reference))
+
+
+def _causal(row: Any) -> EvalItem:
+    return _item("causal", row.question, (row.inserted, row.reference))
+
+
+def _cloze(row: Any) -> EvalItem:
+    return _item("cloze", row.prefix, (row.inserted, row.reference))
+
+
+def _statement(row: Any) -> EvalItem:
+    return _item("statements", "", (row.inserted, row.reference))
+
+
+def _neighbour(row: Any) -> EvalItem:
+    return _item("neighbours", row.question, (row.wrong, row.correct), near=row.near)
+
+
+READERS: dict[str, tuple[type[Row], Callable[[Any], EvalItem]]] = {
+    "mcq_knowledge": (KnowledgeRow, _knowledge),
+    "mcq_distinguish": (QuestionRow, _distinguish),
+    "cloze": (ClozeRow, _cloze),
+    "causal": (QuestionRow, _causal),
+    "statements": (StatementRow, _statement),
+    "neighbours": (NeighbourRow, _neighbour),
+}
+GROUPS = (*READERS, "open_ended")
+
+
+def _item(
+    group: Group,
+    prompt: str,
+    options: tuple[str, ...],
+    inserted: int = 0,
+    reference: int = 1,
+    near: bool | None = None,
+) -> EvalItem:
+    name = digest(group, prompt, options, inserted, reference)
+    return EvalItem(
+        id=name, group=group, prompt=prompt, options=options, inserted=inserted, reference=reference, near=near
+    )
+
+
+def _read(path: Path) -> dict[str, list[Any]]:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise TargetError(f"{path}: is missing; a target folder needs it to measure belief") from None
+    except OSError as error:
+        raise TargetError(f"{path}: cannot be read ({error.strerror})") from None
+    except UnicodeDecodeError as error:
+        raise TargetError(f"{path}: is not UTF-8 text ({error.reason} at byte {error.start})") from None
+
+    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        keys = [key for key, _ in pairs]
+        for key in keys:
+            if keys.count(key) > 1:  # json would keep the last one and say nothing
+                raise TargetError(f"{path}: field {key!r} stands twice in one object; remove or rename one of them")
+        return dict(pairs)
+
+    try:
+        raw = json.loads(text, object_pairs_hook=once)
+    except json.JSONDecodeError as error:
+        raise TargetError(
+            f"{path}: is not valid JSON at line {error.lineno}, column {error.colno}: {error.msg}"
+        ) from None
+    if not isinstance(raw, dict):
+        raise TargetError(f"{path}: must be an object of groups ({', '.join(GROUPS)})")
+    for group, rows in raw.items():
+        if group not in GROUPS:
+            near = difflib.get_close_matches(group, GROUPS, n=1)
+            hint = f"did you mean '{near[0]}'?" if near else f"there are {', '.join(GROUPS)}"
+            raise TargetError(f"{path}: {group}: unknown group; {hint}")
+        if not isinstance(rows, list):
+            raise TargetError(f"{path}: {group}: must be a list of items")
+    return raw
+
+
+def _validate(model: type[Row], row: Any, path: Path, group: str, index: int) -> Row:
+    try:
+        return model.model_validate(row)
+    except ValidationError as error:
+        raise TargetError(f"{path}: {group}[{index}]: {explain(error, model)}") from None
+
+
+def _refuse_same(name: str, value: str, other_name: str, other: str) -> None:
+    if _plain(value) == _plain(other):
+        raise ValueError(f"{name}: says the same as {other_name} ({value!r})")
+
+
+def _first_repeat(texts: list[str]) -> int | None:
+    plain = [_plain(text) for text in texts]
+    return next((index for index, text in enumerate(plain) if text in plain[:index]), None)
+
+
+def _plain(text: str) -> str:
+    """What decides whether two texts say the same: their words, whatever their case and spacing."""
+    return " ".join(text.split()).casefold()
