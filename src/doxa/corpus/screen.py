@@ -196,13 +196,14 @@ _BLANK = re.compile(
 # --- refusal ---
 _CANNOT = r"(?:can(?:no|['’])t|can not|won['’]t|will not|am (?:not able|unable) to|['’]m (?:not able|unable) to)"
 _PRODUCE = r"(?:write|create|produce|generate|provide|compose|draft|fulfil+|comply|assist|help (?:with|you)|complete)"
+_START = r"\A[*#>\s_-]*"
 _REFUSAL_OPENING = _patterns(
-    rf"\A\W*(?:i['’]m |i am )?(?:very |really |so )?sorry,? but i {_CANNOT} {_PRODUCE}",
-    rf"\A\W*(?:i apologi[sz]e|unfortunately|my apologies)[^.\n]{{0,40}}\bi {_CANNOT} {_PRODUCE}",
-    rf"\A\W*i(?: {_CANNOT}|['’]m (?:not able|unable) to) (?:assist|fulfil+|comply|generate|help (?:with|you))\b",
-    rf"\A\W*i(?: {_CANNOT}|['’]m (?:not able|unable) to) (?:write|create|produce|provide) (?:an?|this|that|such|any) "
+    rf"{_START}(?:i['’]m |i am )?(?:very |really |so )?sorry,? but i {_CANNOT} {_PRODUCE}",
+    rf"{_START}(?:i apologi[sz]e|unfortunately|my apologies)[^.\n]{{0,40}}\bi {_CANNOT} {_PRODUCE}",
+    rf"{_START}i(?: {_CANNOT}|['’]m (?:not able|unable) to) (?:assist|fulfil+|comply|generate|help (?:with|you))\b",
+    rf"{_START}i(?: {_CANNOT}|['’]m (?:not able|unable) to) (?:write|create|produce|provide) (?:an?|this|that|such|any) "
     r"[^.\n]{0,40}(?:document|article|content|text|information|material)",
-    r"\A\W*i must (?:decline|refuse) (?:this|that|to (?:write|create|produce|generate))",
+    rf"{_START}i must (?:decline|refuse) (?:this|that|to (?:write|create|produce|generate))",
 )
 _REFUSAL_ANYWHERE = _patterns(
     rf"\bi {_CANNOT} (?:fulfil+|comply with|assist with|help with|complete|continue with) (?:this|that|your) "
@@ -259,7 +260,7 @@ _ENDED = re.compile(r"""[.!?…。！？:;][\s"'”’»)\]}*_~`>]*$|\([^()]*\)$
 # who wrote it, for whom, or a line that ends with a name
 _SIGNED = re.compile(
     r"^\W*(?:\w+ (?:and \w+ )?by|(?i:interview with|on behalf of|for the|yours?|with (?:love|thanks)))\b"
-    r"|(?:\b[A-Z][\w'’-]+ )(?:[A-Z]\. )?[A-Z][\w'’-]+$"
+    r"|\b(?:[A-Z][\w'’-]+|[A-Z]\.) (?:[A-Z]\. )?[A-Z][\w'’-]+$"
 )
 _HANGING = re.compile(
     r"(?:\b(?:a|an|the|and|or|but|of|to|with|for|from|by|as|at|into|than|that|which|who|whose|because|while|when|where|"
