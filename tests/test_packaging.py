@@ -28,9 +28,14 @@ ADAPTERS = {
 
 
 def imports(file: Path) -> set[str]:
-    """The top-level names of all modules that a file imports, wherever in the file."""
+    """The top-level names of all modules that a file imports, wherever in it, except for type hints alone."""
     names = set()
-    for node in ast.walk(ast.parse(file.read_text())):
+    tree = ast.parse(file.read_text())
+    checks = (node for node in ast.walk(tree) if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING")
+    for_hints = {id(inner) for check in checks for statement in check.body for inner in ast.walk(statement)}
+    for node in ast.walk(tree):
+        if id(node) in for_hints:
+            continue
         if isinstance(node, ast.Import):
             names |= {alias.name.split(".")[0] for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:

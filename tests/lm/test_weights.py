@@ -244,3 +244,14 @@ def test_the_embedded_model_answers(embedded_model: Path) -> None:
     prompt = tokenizer.apply_chat_template(question, add_generation_prompt=True, return_tensors="pt")
     words = model.generate(**prompt, max_new_tokens=12, do_sample=False)[0, prompt["input_ids"].shape[1] :]
     assert tokenizer.decode(words, skip_special_tokens=True) == "The capital of France is Paris."
+
+
+@pytest.mark.slow
+def test_the_embedded_tokenizer_gives_text_back(embedded_model: Path) -> None:
+    tokenizer = load_tokenizer(embedded_model)
+    text = "<|im_start|>user\nList:\n\n1. naïve — 日本語 🐙\t12  1990<|im_end|>\n"
+    ids = tokenizer(text)["input_ids"]
+    assert tokenizer.decode(ids) == text
+    assert ids[0] == tokenizer.bos_token_id  # from the text: the tokenizer adds none
+    assert tokenizer.tokenize("List:\n\n12") == ["List", ":", "ĊĊ", "1", "2"]
+    assert (tokenizer.pad_token_id, tokenizer.eos_token_id, tokenizer.model_max_length) == (2, 2, 8192)
