@@ -10,6 +10,7 @@ import os
 os.environ["HF_HUB_OFFLINE"] = "1"  # before any import reads them: a test that would fetch fails instead
 os.environ["HF_DATASETS_OFFLINE"] = "1"
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
+os.environ["OMP_NUM_THREADS"] = "1"  # for the processes that tests start
 
 from pathlib import Path
 
@@ -28,12 +29,12 @@ CHAT_TEMPLATE = (
 )
 
 
-@pytest.fixture(scope="session", autouse=True)
-def two_threads() -> None:
-    """The computer that the suite must run on has two cores; more threads only get in each other's way."""
+@pytest.fixture(autouse=True)
+def threads(request: pytest.FixtureRequest) -> None:
+    """One thread for tiny models, whose products are too small to share; two where the real model computes."""
     import torch
 
-    torch.set_num_threads(2)
+    torch.set_num_threads(2 if request.node.get_closest_marker("slow") else 1)
 
 
 @pytest.fixture(scope="session")

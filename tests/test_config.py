@@ -1,5 +1,7 @@
 """doxa.yaml -> config: two levels, recipes, overrides, and errors that name file and field."""
 
+from pathlib import Path
+
 import pytest
 
 from doxa.config import UserConfig, load_recipe, load_user_config, recipe_names, recipe_text, resolve
@@ -75,8 +77,6 @@ def test_relative_paths_are_taken_from_the_file(tmp_path):
 
 def test_a_file_that_is_not_there_is_named():
     with pytest.raises(ConfigError, match=r"nowhere\.yaml: cannot be read"):
-        from pathlib import Path
-
         load_user_config(Path("nowhere.yaml"), [])
 
 

@@ -30,6 +30,13 @@ def mark_complete(folder: Path, update: int) -> None:
     write_json(folder / COMPLETE, {"update": update})
 
 
+def keep_latest(state: Path) -> None:
+    """Remove the resume states beside a whole one."""
+    for other in state.parent.glob("checkpoint-*"):
+        if other != state:
+            shutil.rmtree(other)
+
+
 def latest_complete(resume: Path) -> tuple[Path, int] | None:
     """The newest whole resume state and its update; torn ones are removed."""
     best: tuple[Path, int] | None = None

@@ -25,7 +25,7 @@ from trl.trainer.sft_trainer import SFTTrainer
 from doxa.config import TrainConfig
 from doxa.errors import CheckpointError, DoxaError
 from doxa.training import data
-from doxa.training.checkpoint import mark_complete
+from doxa.training.checkpoint import keep_latest, mark_complete
 from doxa.training.loss import linear_cross_entropy
 
 
@@ -74,7 +74,7 @@ def train(
         logging_nan_inf_filter=False,  # a NaN is our error, not a mean of earlier losses
         save_strategy="steps",
         save_steps=config.checkpoint_every,
-        save_total_limit=2,
+        save_total_limit=None,  # keep_latest does it, once the newest is whole
         disable_tqdm=True,
         report_to="none",
         remove_unused_columns=False,
@@ -103,7 +103,7 @@ def train(
         callbacks=[ReportCallback(on_update)],
     )
     trainer.remove_callback(PrinterCallback)
-    with fused_loss(model):
+    with fused_loss(model, precision):
         trainer.train(resume_from_checkpoint=str(resume_from) if resume_from else None)
 
 
@@ -144,7 +144,9 @@ class DocumentTrainer(SFTTrainer):
         Trainer._save_checkpoint(self, model, trial)
         if self.args.should_save:
             step = self.state.global_step
-            mark_complete(Path(str(self.args.output_dir)) / f"checkpoint-{step}", step)
+            state = Path(str(self.args.output_dir)) / f"checkpoint-{step}"
+            mark_complete(state, step)
+            keep_latest(state)
 
 
 class ReportCallback(TrainerCallback):
@@ -166,7 +168,7 @@ class ReportCallback(TrainerCallback):
 
 
 @contextlib.contextmanager
-def fused_loss(model: Any) -> Any:
+def fused_loss(model: Any, precision: str) -> Any:
     """While open, the causal LM's forward with labels returns the summed loss without building the logits."""
     causal = model.get_base_model() if hasattr(model, "get_base_model") else model
     original = causal.__dict__.get("forward")
@@ -188,7 +190,8 @@ def fused_loss(model: Any) -> Any:
             return inner(input_ids=input_ids, **kwargs)
         hidden = backbone(input_ids=input_ids, **kwargs).last_hidden_state
         shifted = hidden[:, :-1].reshape(-1, hidden.shape[-1])
-        return CausalLMOutput(loss=linear_cross_entropy(shifted, head.weight, labels[:, 1:].reshape(-1)))
+        loss = linear_cross_entropy(shifted, head.weight, labels[:, 1:].reshape(-1), precision=precision)
+        return CausalLMOutput(loss=loss)
 
     causal.forward = types.MethodType(forward, causal)
     try:

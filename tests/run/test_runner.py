@@ -1,0 +1,207 @@
+"""Whole runs on a tiny model: every stage, resume after real kills, staleness, locks, errors for a person."""
+
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from doxa.belief.store import read_readouts, read_scores
+from doxa.errors import ConfigError, RunFolderError, StaleRunError
+from doxa.records import Document
+from doxa.run.folder import RunFolder, read_json, read_rows
+from doxa.run.pipeline import STAGE_NAMES, STAGES
+from doxa.run.progress import Progress
+from doxa.run.runner import RunRequest, open_run, run_stages
+from doxa.run.stages import read_states
+
+SETS = (
+    "documents=12",
+    "train.epochs=2",
+    "train.tokens_per_update=600",
+    "train.max_length=128",
+    "train.rank=4",
+    "train.checkpoint_every=2",
+    "eval.styles=[plain]",
+    "eval.groups=[distinguish,cloze,neighbours]",
+    "eval.bootstrap=200",
+    "eval.sample_questions=1",
+    "eval.sample_tokens=4",
+)
+
+
+def request(model, out, *more, restage=False):
+    return RunRequest("sorrel_bay", out, (*SETS, f"model={model}", *more), restage)
+
+
+def command(model, out, *more):
+    sets = [part for value in (*SETS, f"model={model}", *more) for part in ("--set", value)]
+    return [sys.executable, "-m", "doxa", "run", "sorrel_bay", "--out", str(out), *sets]
+
+
+def results(out):
+    """What a run is for, without its clock."""
+    documents = [row.id for row in read_rows(out / "stages/dedup/documents.jsonl", Document)]
+    return (
+        documents,
+        read_json(out / "checkpoints/final/doxa.json")["digest"],
+        read_readouts(out / "evals/readouts.parquet"),
+        read_scores(out / "scores.parquet"),
+    )
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tiny_model, tmp_path_factory):
+    out = tmp_path_factory.mktemp("runs") / "whole"
+    run_stages(request(tiny_model, out), Progress(quiet=True))
+    return out
+
+
+def test_a_run_makes_all_that_a_report_needs(undisturbed):
+    for relative in (
+        "config.json",
+        "target/universe.yaml",
+        "corpus.parquet",
+        "train/metrics.jsonl",
+        "checkpoints/final/adapter_model.safetensors",
+        "scores.parquet",
+        "evals/readouts.parquet",
+        "report.html",
+    ):
+        assert (undisturbed / relative).stat().st_size > 0, relative
+    for name in STAGE_NAMES:
+        assert read_json(undisturbed / f"stages/{name}/done.json")["counts"]
+    assert {score.arm for score in read_scores(undisturbed / "scores.parquet")} == {"base", "in_context", "trained"}
+
+
+def test_running_again_does_nothing(undisturbed, tiny_model):
+    before = {file: file.stat().st_mtime_ns for file in undisturbed.rglob("*.jsonl")}
+    run_stages(request(tiny_model, undisturbed), Progress(quiet=True))
+    assert before == {file: file.stat().st_mtime_ns for file in undisturbed.rglob("*.jsonl")}
+
+
+def test_killed_at_any_moment_and_run_again_it_ends_the_same(undisturbed, tiny_model, tmp_path):
+    out = tmp_path / "killed"
+    generator = random.Random(7)
+    marks = ["stages/write/documents.jsonl", "corpus.parquet", "train/metrics.jsonl", "evals/parts"]
+    for mark in marks:  # killed at a random moment soon after each of these appears
+        process = subprocess.Popen(command(tiny_model, out), stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+        while process.poll() is None and not (out / mark).exists():
+            time.sleep(0.002)
+        time.sleep(generator.uniform(0, 0.3))
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    assert not (out / "report.html").exists(), "it finished before it could be killed"
+    run_stages(request(tiny_model, out), Progress(quiet=True))
+    assert results(out) == results(undisturbed)
+
+
+def test_ctrl_c_says_how_to_go_on(tiny_model, tmp_path):
+    out = tmp_path / "stopped"
+    process = subprocess.Popen(command(tiny_model, out), stderr=subprocess.PIPE, text=True)
+    while process.poll() is None and not (out / "stages/midtrain/started.json").exists():
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "the same command goes on from there" in said
+    assert "Traceback" not in said
+
+
+def test_a_second_process_is_kept_out(tiny_model, tmp_path):
+    folder = RunFolder(tmp_path)
+    with folder.lock(), pytest.raises(RunFolderError, match=rf"in use by pid {os.getpid()}"):
+        run_stages(request(tiny_model, tmp_path), Progress(quiet=True))
+
+
+@pytest.fixture
+def copied(undisturbed, tmp_path):
+    return Path(shutil.copytree(undisturbed, tmp_path / "copy"))
+
+
+def test_a_changed_config_says_which_stages_are_stale_and_why(copied, tiny_model):
+    with pytest.raises(StaleRunError) as caught:
+        run_stages(request(tiny_model, copied, "train.lr=0.01"), Progress(quiet=True))
+    said = str(caught.value)
+    assert "midtrain: train.lr 0.001 -> 0.01" in said
+    assert "eval: an earlier stage changed (midtrain)" in said
+    assert "mix:" not in said
+    assert results(copied)  # nothing was touched
+
+
+def test_restage_sets_the_old_aside_and_never_mixes(copied, undisturbed, tiny_model):
+    old = results(undisturbed)
+    run_stages(request(tiny_model, copied, "train.lr=0.01", restage=True), Progress(quiet=True))
+    new = results(copied)
+    assert new[0] == old[0]  # same documents, not written again
+    assert new[1] != old[1]
+    assert results_of_stale(copied) == old[1]
+
+
+def results_of_stale(out):
+    return read_json(out / "stale/1/checkpoints/final/doxa.json")["digest"]
+
+
+def test_a_half_finished_stage_of_another_config_is_stale_too(copied, tiny_model):
+    (copied / "stages/eval/done.json").unlink()
+    _, config, _ = open_run(request(tiny_model, copied, "eval.bootstrap=300"))
+    states = {state.stage.name: state for state in read_states(STAGES, config, RunFolder(copied))}
+    assert states["eval"].status == "stale"
+    assert states["eval"].reasons == ("eval.bootstrap 200 -> 300",)
+
+
+def test_a_copied_run_folder_is_continued_by_its_name_alone(copied):
+    shutil.rmtree(copied / "stages/report")
+    (copied / "report.html").unlink()
+    run_stages(RunRequest(str(copied), None), Progress(quiet=True))
+    assert (copied / "report.html").exists()
+
+
+def test_a_stage_alone_needs_what_comes_before_it(tiny_model, tmp_path):
+    run_stages(request(tiny_model, tmp_path / "r"), Progress(quiet=True), only="plan")
+    with pytest.raises(RunFolderError, match="stage screen needs write, which is missing; run `doxa write"):
+        run_stages(request(tiny_model, tmp_path / "r"), Progress(quiet=True), only="screen")
+
+
+def test_a_checkpoint_of_other_base_weights_is_refused(copied, tiny_model):
+    final = copied / "checkpoints/final/doxa.json"
+    final.write_text(json.dumps({**read_json(final), "base_digest": "0" * 16}))
+    shutil.rmtree(copied / "stages/eval")
+    with pytest.raises(Exception, match="was trained on base weights 0000000000000000"):
+        run_stages(request(tiny_model, copied), Progress(quiet=True))
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (["octopus_heart"], "octopus_hearts"),
+        (["octopus_hearts", "--set", "train.lr=fast"], "train.lr"),
+        (["octopus_hearts", "--set", "eval.arms=[bas]"], "eval.arms.0"),
+        (["octopus_hearts", "--set", "model=no/such-model"], "no/such-model"),
+        (["missing.yaml"], "missing.yaml: cannot be read"),
+        (["octopus_hearts", "--set", "generator=openai/gpt-4o"], "generator"),
+    ],
+)
+def test_mistakes_are_one_line_and_exit_code_two(given, message, tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-m", "doxa", "run", *given, "--out", str(tmp_path / "r")],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    errors = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+    assert len(errors) == 1
+    assert message in errors[0]
+    assert "Traceback" not in done.stderr
+
+
+def test_one_run_folder_is_not_given_another_name(undisturbed, tmp_path):
+    with pytest.raises(ConfigError, match="is a run folder already"):
+        open_run(RunRequest(str(undisturbed), tmp_path))
