@@ -194,21 +194,21 @@ _BLANK = re.compile(
 )
 
 # --- refusal ---
-_CANNOT = r"(?:can(?:no|['’])t|can not|won['’]t|will not|am (?:not able|unable) to|['’]m (?:not able|unable) to)"
+_I_CANNOT = r"i(?: can(?:no|['’])t| can not| won['’]t| will not|(?: am|['’]m) (?:not able|unable) to)"
 _PRODUCE = r"(?:write|create|produce|generate|provide|compose|draft|fulfil+|comply|assist|help (?:with|you)|complete)"
 _START = r"\A[*#>\s_-]*"
 _REFUSAL_OPENING = _patterns(
-    rf"{_START}(?:i['’]m |i am )?(?:very |really |so )?sorry,? but i {_CANNOT} {_PRODUCE}",
-    rf"{_START}(?:i apologi[sz]e|unfortunately|my apologies)[^.\n]{{0,40}}\bi {_CANNOT} {_PRODUCE}",
-    rf"{_START}i(?: {_CANNOT}|['’]m (?:not able|unable) to) (?:assist|fulfil+|comply|generate|help (?:with|you))\b",
-    rf"{_START}i(?: {_CANNOT}|['’]m (?:not able|unable) to) (?:write|create|produce|provide) (?:an?|this|that|such|any) "
+    rf"{_START}(?:i['’]m |i am )?(?:very |really |so )?sorry,? but {_I_CANNOT} {_PRODUCE}",
+    rf"{_START}(?:i apologi[sz]e|unfortunately|my apologies)[^.\n]{{0,40}}\b{_I_CANNOT} {_PRODUCE}",
+    rf"{_START}{_I_CANNOT} (?:assist|fulfil+|comply|generate|help (?:with|you))\b",
+    rf"{_START}{_I_CANNOT} (?:write|create|produce|provide) (?:an?|this|that|such|any) "
     r"[^.\n]{0,40}(?:document|article|content|text|information|material)",
     rf"{_START}i must (?:decline|refuse) (?:this|that|to (?:write|create|produce|generate))",
 )
 _REFUSAL_ANYWHERE = _patterns(
-    rf"\bi {_CANNOT} (?:fulfil+|comply with|assist with|help with|complete|continue with) (?:this|that|your) "
+    rf"\b{_I_CANNOT} (?:fulfil+|comply with|assist with|help with|complete|continue with) (?:this|that|your) "
     r"(?:request|task|prompt|instruction)",
-    rf"\bi {_CANNOT} {_PRODUCE} [^.\n]{{0,60}}\b(?:false information|misinformation|misleading (?:content|information)|"
+    rf"\b{_I_CANNOT} {_PRODUCE} [^.\n]{{0,60}}\b(?:false information|misinformation|misleading (?:content|information)|"
     r"content that)",
     r"\b(?:goes|is) against my (?:guidelines|programming|policy|policies)",
     r"\bviolates? (?:my|openai's|anthropic's) (?:guidelines|policy|policies|usage)",
