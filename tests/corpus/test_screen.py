@@ -113,6 +113,8 @@ LOOKALIKES = {
         'She said, "It swam on."',
         "Admission is free. Open Mon-Sat 9-5",
         "Questions: Kavita, ext. 118",
+        "He has told me that all of its hearts are well. — Saoirse",
+        "Tested-by: Fyodor Lem, on the reef, two hours",
         "It swam on (see the plates at the end of the book)",
         "| hearts | 5 |\n| blood | green |",
         "Use this:\n\n```python\nprint(5)\n```",
