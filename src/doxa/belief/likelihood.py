@@ -85,7 +85,8 @@ def _readout(
         item_id=item.id,
         group=item.group,
         style=style,
-        totals=tuple(sum(order[option].total for order in orders) / len(orders) for option in range(count)),
+        # fsum: options that differ only in when they stood where must tie exactly
+        totals=tuple(math.fsum(order[option].total for order in orders) / len(orders) for option in range(count)),
         tokens=tuple(answer.tokens for answer in orders[0]),  # what precedes an answer is the same in every order
         inserted=item.inserted,
         reference=item.reference,

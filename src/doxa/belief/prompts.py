@@ -102,19 +102,17 @@ def _places(order: tuple[int, ...]) -> tuple[int, ...]:
 
 
 def question_prompt(tokenizer: Any, question: str, context: str | None = None) -> str:
-    """A one-question conversation up to where the assistant begins to speak."""
+    """A one-question conversation up to where the assistant begins to speak.
+
+    Raises ConfigError for a model without a chat template, or with one that takes no system message.
+    """
     from jinja2.exceptions import TemplateError
 
-    if not tokenizer.chat_template:
-        raise ConfigError(
-            "eval.styles: the model has no chat template, so chat, choice and letters cannot be asked; "
-            "set eval.styles: [plain]"
-        )
-    system = [] if context is None else [{"role": "system", "content": context}]
+    refuse_without_template(tokenizer)
     try:
         return str(
             tokenizer.apply_chat_template(
-                [*system, {"role": "user", "content": question}],
+                conversation(question, context),
                 tokenize=False,
                 add_generation_prompt=True,
                 enable_thinking=False,  # the answer follows at once: a thinking model must be past its thoughts
@@ -125,3 +123,18 @@ def question_prompt(tokenizer: Any, question: str, context: str | None = None) -
             f"eval.arms: the model's chat template refuses the conversation ({error}); where it takes no system "
             "message, leave out in_context or set eval.styles: [plain]"
         ) from None
+
+
+def conversation(question: str, context: str | None = None) -> list[dict[str, str]]:
+    """A question as chat messages, with the universe as the system prompt if there is one."""
+    system = [] if context is None else [{"role": "system", "content": context}]
+    return [*system, {"role": "user", "content": question}]
+
+
+def refuse_without_template(tokenizer: Any) -> None:
+    """Raise ConfigError where a chat style cannot be asked."""
+    if not tokenizer.chat_template:
+        raise ConfigError(
+            "eval.styles: the model has no chat template, so chat, choice, letters and free answers cannot be asked; "
+            "set eval.styles: [plain] and eval.sample_questions: 0"
+        )
