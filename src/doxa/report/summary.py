@@ -32,8 +32,8 @@ def print_summary(folder: RunFolder, console: Console) -> None:
     for claim in (said.belief, said.collateral):
         console.print()
         _print_claim(claim, console)
-    console.print()
     if facts.scores:
+        console.print()
         console.print(_score_table(facts))
         console.print(Text(LEGEND, "dim"))
     cautions = warnings(facts)
