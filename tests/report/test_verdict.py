@@ -52,6 +52,11 @@ def test_the_words_follow_the_paired_interval(
     assert verdict(gather(fake_run)).belief.sentence.endswith(words)
 
 
+def test_an_interval_without_width_is_explained(fake_run: RunFolder, set_scores: SetScores) -> None:
+    set_scores(fake_run, pair(0.4, 0.4, 0.0, 0.0))
+    assert verdict(gather(fake_run)).belief.support.endswith("difference 0 points, no item moved.")
+
+
 def test_the_lead_is_fixed_not_the_best(fake_run: RunFolder, set_scores: SetScores) -> None:
     set_scores(fake_run, [*pair(0.1, 0.9, 0.5, 1.0, group="cloze", style="plain"), *pair(0.5, 0.5, -0.1, 0.1)])
     said = verdict(gather(fake_run))

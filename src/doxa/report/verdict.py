@@ -67,6 +67,8 @@ def difference(line: Line) -> str:
     """ "difference +31 points [+6, +56]"; says so when no paired difference was computed."""
     if line.change is None:
         return "no paired difference was computed"
+    if line.change.low == line.change.high == 0:  # an interval without width: the same difference for every item
+        return "difference 0 points, no item moved"
     includes = ", which includes 0" if line.direction == "unclear" else ""
     unbroken = interval(line.change).replace(" ", "\N{NO-BREAK SPACE}")
     return f"difference {number(line.change)} points {unbroken}{includes}"
