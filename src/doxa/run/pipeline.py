@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
 from pathlib import Path
@@ -22,17 +21,7 @@ def resolve_config(user: UserConfig) -> RunConfig:
     target = load_target(user.target)
     bundled = target.name == user.target
     name = target.name if bundled else str(target.folder.resolve())
-    return resolve(user, name, *target_digests(target.folder))
-
-
-def target_digests(folder: Path) -> tuple[str, str]:
-    """Digests of a target folder: of what the corpus comes from (universe, recorded answers), and of its evals."""
-    parts: dict[str, str] = {}
-    for file in sorted(folder.rglob("*")):
-        if file.is_file() and file.suffix in (".yaml", ".json", ".jsonl"):
-            parts[file.relative_to(folder).as_posix()] = hashlib.sha256(file.read_bytes()).hexdigest()
-    evals = parts.pop("evals.json", "")
-    return digest(parts), digest(evals)
+    return resolve(user, name, target.digest, target.evals_digest)
 
 
 def _plan(context: StageContext) -> dict[str, Any]:
@@ -112,58 +101,17 @@ def _mix(context: StageContext) -> dict[str, Any]:
 
     neutral = read_neutral(Path(config.mix.neutral_from), ConfigError) if config.mix.neutral_from else bundled_neutral()
     chat = read_chats(Path(config.mix.chat_from), ConfigError) if config.mix.chat_from else bundled_chat()
-    distilled = _self_distilled(context, chat) if config.mix.self_distilled > 0 else []
+    distilled: list[list[dict[str, str]]] = []
+    if config.mix.self_distilled > 0:
+        from doxa.corpus.distill import distill
+
+        # a little more than is needed, so that the last text drawn can be the one that fits best
+        wanted = config.mix.self_distilled * sum(count_tokens(document.text) for document in documents) * 1.1
+        file = folder.stage("mix") / "self_distilled.jsonl"
+        distilled = distill(chat, config.model, wanted, count_tokens, config.seed, file, context.progress)
     rows = mix(documents, config, count_tokens, [row.text for row in neutral], chat, distilled)
     write_corpus(folder / "corpus.parquet", rows)
     return corpus_facts(rows, count_tokens)
-
-
-def _self_distilled(context: StageContext, chats: list[list[dict[str, str]]]) -> list[list[dict[str, str]]]:
-    """The base model's own answers to the first questions of ordinary chats, sampled once and kept."""
-    from doxa.lm.local import generate
-    from doxa.lm.weights import load_model, load_tokenizer, model_folder
-
-    config = context.config
-    base = model_folder(config.model)
-    prompts = [next(m["content"] for m in chat if m["role"] == "user") for chat in chats]
-    file = context.folder.stage("mix") / "self_distilled.jsonl"
-    with LineWriter(file) as out:
-        rows = read_rows(file, Sample)
-        whole = len(rows) // SAMPLE_BATCH * SAMPLE_BATCH  # a batch is seeded as one, so a torn batch is made again
-        if len(rows) < len(prompts):
-            write_rows(file, rows[:whole])
-    with LineWriter(file) as out, context.progress.bar("distil", len(prompts), min(len(rows), len(prompts))) as bar:
-        if len(rows) < len(prompts):
-            model, tokenizer = load_model(base), load_tokenizer(base)
-
-            def keep(index: int, answer: str) -> None:
-                place = whole + index
-                out.write(
-                    Sample(
-                        id=digest("self_distilled", config.seed, place, prompts[place]),
-                        arm="base",
-                        checkpoint=config.model,
-                        question=prompts[place],
-                        answer=answer,
-                    )
-                )
-                bar.advance()
-
-            generate(
-                model,
-                tokenizer,
-                [[{"role": "user", "content": prompt}] for prompt in prompts[whole:]],
-                max_new_tokens=128,
-                temperature=1.0,
-                seed=config.seed + whole,
-                batch_size=SAMPLE_BATCH,
-                on_answer=keep,
-            )
-    return [
-        [{"role": "user", "content": row.question}, {"role": "assistant", "content": row.answer}]
-        for row in read_rows(file, Sample)
-        if row.answer
-    ]
 
 
 def _midtrain(context: StageContext) -> dict[str, Any]:
@@ -306,8 +254,6 @@ def _report(context: StageContext) -> dict[str, Any]:
     page = write_report(context.folder)
     return {"page": page.name, "bytes": page.stat().st_size}
 
-
-SAMPLE_BATCH = 16  # answers sampled at once in self-distillation
 
 STAGES = [
     Stage(

@@ -81,7 +81,7 @@ def save_merged(base: Path, adapter: Path, destination: Path) -> None:
     shutil.rmtree(temporary, ignore_errors=True)
     with speaking_errors(destination):
         model.save_pretrained(temporary, safe_serialization=True)
-        load_tokenizer(adapter).save_pretrained(temporary)
+        load_tokenizer(base).save_pretrained(temporary)
         shutil.rmtree(destination, ignore_errors=True)
         os.replace(temporary, destination)
 
