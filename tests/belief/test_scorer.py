@@ -207,6 +207,19 @@ def test_a_token_across_the_boundary_is_scored_whole_for_all_answers(tiny: Any) 
     assert len(tokenizer.decode(merged.ids[merged.start :])) > len(rest), "the merged token reaches into the prompt"
 
 
+def test_a_tokenizer_without_offsets_finds_the_same_boundary(tiny: Any) -> None:
+    _, tokenizer = tiny
+
+    class Slow:
+        is_fast = False
+
+        def __call__(self, text: str, **options: Any) -> Any:
+            return tokenizer(text, **options)
+
+    for prompt in all_prompts(tokenizer, None):
+        assert encode(Slow(), prompt) == encode(tokenizer, prompt)
+
+
 def test_a_text_that_is_too_long_is_refused_in_words(tiny: Any) -> None:
     model, tokenizer = tiny
     scorer = LikelihoodScorer(model, tokenizer)
