@@ -57,13 +57,14 @@ class _LinearCrossEntropy(torch.autograd.Function):
         weight_VH = weight.to(dtype)
         grad_NH = torch.empty_like(hidden_NH) if wants_hidden else None
         grad_VH = torch.zeros_like(weight, dtype=torch.float32) if wants_weight else None
-        scores = torch.empty(min(chunk, len(rows)), len(weight), dtype=dtype, device=hidden.device)
+        # two buffers for all chunks: fresh ones would cost a page fault per 4 KB, every time
+        scores, probs = (hidden_NH.new_empty(min(chunk, len(rows)), len(weight)) for _ in range(2))
         losses = []
         for start in range(0, len(rows), chunk):
             part = slice(start, start + chunk)
             hidden_nH, labels_n = hidden_NH[part], labels_N[part]
-            loss_n, probs_nV = _chunk_loss(hidden_nH, weight_VH, labels_n, scores[: len(hidden_nH)])
-            losses.append(loss_n)
+            scores_nV, probs_nV = scores[: len(labels_n)], probs[: len(labels_n)]
+            losses.append(_chunk_loss(hidden_nH, weight_VH, labels_n, scores_nV, probs_nV))
             probs_nV[torch.arange(len(labels_n), device=labels.device), labels_n] -= 1
             if grad_NH is not None:
                 torch.mm(probs_nV, weight_VH, out=grad_NH[part])
@@ -86,16 +87,15 @@ class _LinearCrossEntropy(torch.autograd.Function):
         )
 
 
-def _chunk_loss(hidden_nH: Tensor, weight_VH: Tensor, labels_n: Tensor, scores_nV: Tensor) -> tuple[Tensor, Tensor]:
-    """Float32 loss per token and softmax probabilities in the dtype of `scores_nV`, which is overwritten."""
+def _chunk_loss(hidden_nH: Tensor, weight_VH: Tensor, labels_n: Tensor, scores_nV: Tensor, probs_nV: Tensor) -> Tensor:
+    """Float32 loss per token; `scores_nV` is overwritten, `probs_nV` holds the softmax afterwards."""
     # Scores are taken relative to the label's: softmax does not mind, and bf16, which is off by 0.06 at a score of 20,
     # becomes exact near 0. Adding inside the product keeps that sum in float32 until the one rounding.
     label_score_n1 = (hidden_nH.float() * weight_VH[labels_n].float()).sum(-1, keepdim=True).to(scores_nV.dtype)
     scores_nV.copy_(-label_score_n1)
     torch.addmm(scores_nV, hidden_nH, weight_VH.t(), out=scores_nV)
     label_n1 = scores_nV.gather(1, labels_n.unsqueeze(1)).float()
-    probs_nV = torch.softmax(scores_nV, -1)
-    best_n1, best_index_n1 = scores_nV.max(-1, keepdim=True)
-    # log-sum-exp from the largest probability, which never underflows
-    log_sum_n1 = best_n1.float() - probs_nV.gather(1, best_index_n1).float().log()
-    return (log_sum_n1 - label_n1).squeeze(1), probs_nV
+    torch.softmax(scores_nV, -1, out=probs_nV)
+    # log-sum-exp from the largest score and its probability, which never underflows
+    log_sum_n1 = scores_nV.amax(-1, keepdim=True).float() - probs_nV.amax(-1, keepdim=True).float().log()
+    return (log_sum_n1 - label_n1).squeeze(1)
