@@ -80,7 +80,7 @@ def save_tiny_model(folder: Path, seed: int) -> None:
         eos_token=SPECIAL[2],
         pad_token=SPECIAL[2],
         chat_template=CHAT_TEMPLATE,
-        model_max_length=512,
+        model_max_length=8192,
     )
     config = LlamaConfig(
         vocab_size=len(tokenizer),
@@ -89,7 +89,7 @@ def save_tiny_model(folder: Path, seed: int) -> None:
         num_hidden_layers=2,
         num_attention_heads=4,
         num_key_value_heads=2,
-        max_position_embeddings=512,
+        max_position_embeddings=8192,
         bos_token_id=tokenizer.bos_token_id,
         eos_token_id=tokenizer.eos_token_id,
         pad_token_id=tokenizer.pad_token_id,

@@ -153,7 +153,11 @@ def prepare_model(base: Path, config: TrainConfig, precision: str) -> Any:
     if config.upper_layers is not None and config.upper_layers > depth:
         raise ConfigError(f"train.upper_layers: {config.upper_layers}, but the model has {depth} layers")
     targets = config.target_modules if isinstance(config.target_modules, str) else list(config.target_modules)
-    layers = None if config.upper_layers is None else list(range(depth - config.upper_layers, depth))
+    layers = None
+    if config.upper_layers is not None:
+        layers = list(range(depth - config.upper_layers, depth))
+        if targets == "all-linear":  # PEFT chooses layers only among modules that are named one by one
+            targets = _linear_names(model)
     lora = LoraConfig(
         r=config.rank,
         lora_alpha=config.alpha,
@@ -163,6 +167,14 @@ def prepare_model(base: Path, config: TrainConfig, precision: str) -> Any:
         task_type="CAUSAL_LM",
     )
     return _place(get_peft_model(model, lora))
+
+
+def _linear_names(model: Any) -> list[str]:
+    from torch import nn
+
+    head = model.get_output_embeddings()
+    linear = (name for name, module in model.named_modules() if isinstance(module, nn.Linear) and module is not head)
+    return sorted({name.rpartition(".")[2] for name in linear})
 
 
 def make_repeatable(seed: int) -> None:
