@@ -49,15 +49,18 @@ class _Project(torch.autograd.Function):
         outputs, saved = [], [x_Ni]
         for linear in linears:
             weight = linear.weight.to(dtype) if linear.cast is None else linear.cast
-            y_No = x_Ni @ weight.t()
-            if linear.bias is not None:
-                y_No += linear.bias.to(dtype)
             saved.append(weight)
             if linear.a is not None and linear.b is not None:
                 a_ri, b_or = linear.a.to(dtype), linear.b.to(dtype) * linear.scale
                 h_Nr = x_Ni @ a_ri.t()
-                y_No.addmm_(h_Nr, b_or.t())
+                # The small part first, the large one added inside its product, before the one rounding. The other way
+                # round a young LoRA pair is lost: below half a bf16 step it would never change a rounded output.
+                y_No = torch.addmm(h_Nr @ b_or.t(), x_Ni, weight.t())
                 saved += [a_ri, b_or, h_Nr]
+            else:
+                y_No = x_Ni @ weight.t()
+            if linear.bias is not None:
+                y_No += linear.bias.to(dtype)
             outputs.append(y_No.view(*x.shape[:-1], -1))
         ctx.save_for_backward(*saved)
         ctx.linears, ctx.x_shape, ctx.x_dtype = linears, x.shape, x.dtype
@@ -73,22 +76,26 @@ class _Project(torch.autograd.Function):
             wants_weight, wants_bias, wants_a, wants_b = wanted[3 + 4 * number : 7 + 4 * number]
             weight, *saved = saved
             dy_No = grad.reshape(-1, grad.shape[-1])
-            if wanted[0]:
-                grad_x = dy_No @ weight if grad_x is None else grad_x.addmm_(dy_No, weight)
             results.append((dy_No.t() @ x_Ni).to(linear.weight.dtype) if wants_weight else None)
             results.append(dy_No.sum(0, dtype=torch.float32) if wants_bias else None)
-            if linear.a is None or linear.b is None:
+            if linear.a is not None and linear.b is not None:
+                a_ri, b_or, h_Nr, *saved = saved
+                dh_Nr = dy_No @ b_or
+                if wanted[0]:
+                    grad_x = _accumulate(grad_x, dh_Nr, a_ri)
+                results.append((dh_Nr.t() @ x_Ni).to(linear.a.dtype) if wants_a else None)
+                results.append((dy_No.t() @ h_Nr).to(linear.b.dtype) * linear.scale if wants_b else None)
+            else:
                 results += [None, None]
-                continue
-            a_ri, b_or, h_Nr, *saved = saved
-            dh_Nr = dy_No @ b_or
-            if grad_x is not None:
-                grad_x.addmm_(dh_Nr, a_ri)
-            results.append((dh_Nr.t() @ x_Ni).to(linear.a.dtype) if wants_a else None)
-            results.append((dy_No.t() @ h_Nr).to(linear.b.dtype) * linear.scale if wants_b else None)
+            if wanted[0]:
+                grad_x = _accumulate(grad_x, dy_No, weight)
         if grad_x is not None:
             grad_x = grad_x.view(ctx.x_shape).to(ctx.x_dtype)
         return (grad_x, None, None, *results)
+
+
+def _accumulate(total: Tensor | None, left: Tensor, right: Tensor) -> Tensor:
+    return left @ right if total is None else total.addmm_(left, right)
 
 
 def swiglu(gate: Tensor, up: Tensor) -> Tensor:
