@@ -34,7 +34,8 @@ def linear_cross_entropy(
     hidden [..., H], weight [V, H], labels [...] (already shifted: labels[n] is the token after hidden[n]). Positions
     labelled `ignore_index` are never projected; with no label at all the loss is 0. Products run in `precision` ("bf16"
     or "fp32", see kernels.choose_precision), sums over the vocabulary in float32. Gradients reach `hidden` and, if
-    it requires one, `weight` (accumulated in float32). `chunk` is the number of tokens projected at once.
+    it requires one, `weight` (accumulated in float32). `chunk` is the number of tokens projected at once. A frozen weight
+    may be given in bfloat16, which saves casting it at every call.
     """
     dtype = {"bf16": torch.bfloat16, "fp32": torch.float32}[precision]
     if chunk is None:
