@@ -76,6 +76,15 @@ def test_no_tensor_of_tokens_by_vocabulary_is_made(monkeypatch):
     assert sizes == [10, 10, 10, 3]
 
 
+def test_autocast_changes_nothing():
+    x, weight, labels = problem()
+    expected = linear_cross_entropy(x, weight, labels)
+    with torch.autocast("cpu", torch.bfloat16):
+        found = linear_cross_entropy(x, weight, labels)
+    assert torch.equal(found, expected)
+    assert torch.equal(*(gradients(loss, x)[0] for loss in (found, expected)))
+
+
 def test_nothing_is_differentiated_when_nobody_asks():
     x, weight, labels = problem()
     with torch.no_grad():

@@ -33,16 +33,19 @@ def linear_cross_entropy(
 
     hidden [..., H], weight [V, H], labels [...] (already shifted: labels[n] is the token after hidden[n]). Positions
     labelled `ignore_index` are never projected; with no label at all the loss is 0. Products run in `precision` ("bf16"
-    or "fp32", see kernels.choose_precision), sums over the vocabulary in float32. Gradients reach `hidden` and, if
-    it requires one, `weight` (accumulated in float32). `chunk` is the number of tokens projected at once. A frozen weight
-    may be given in bfloat16, which saves casting it at every call.
+    or "fp32", see kernels.choose_precision), also under autocast; sums over the vocabulary in float32. Gradients reach
+    `hidden` and, if it requires one, `weight` (accumulated in float32). A frozen weight may be given in bfloat16, which
+    saves casting it at every call. `chunk` is the number of tokens projected at once.
     """
     dtype = {"bf16": torch.bfloat16, "fp32": torch.float32}[precision]
     if chunk is None:
         row_bytes = weight.shape[0] * torch.finfo(dtype).bits // 8
         chunk = max(16, _CHUNK_BYTES.get(hidden.device.type, _CHUNK_BYTES_ELSEWHERE) // row_bytes)
     options = (dtype, ignore_index, chunk, torch.is_grad_enabled())
-    loss: Tensor = _LinearCrossEntropy.apply(hidden.flatten(0, -2), weight, labels.flatten(), options)  # type: ignore[no-untyped-call]
+    with torch.autocast(hidden.device.type, enabled=False):
+        loss: Tensor = _LinearCrossEntropy.apply(  # type: ignore[no-untyped-call]
+            hidden.flatten(0, -2), weight, labels.flatten(), options
+        )
     return loss
 
 
