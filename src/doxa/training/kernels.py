@@ -5,7 +5,7 @@ version gives the same numbers, and only then overrides their `forward`; anythin
 never touched: LoRA matrices and trained weights keep their float32 values, and `restore` leaves the model as it was.
 Overridden modules use the fast path in training mode without a cache; generating and scoring are never affected.
 On a GPU nothing is patched (autocast and its own kernels do it there); only `loss.linear_cross_entropy` serves both.
-Gradient checkpointing works but is not needed here: a batch of 2,048 tokens of a 135M model keeps about 1.5 GB.
+Gradient checkpointing works but is not needed here: a batch of 2,048 tokens of a 135M model keeps about 1.3 GB.
 """
 
 from __future__ import annotations
