@@ -9,7 +9,7 @@ from typing import Any
 
 from doxa.config import RunConfig, UserConfig, resolve
 from doxa.errors import CheckpointError, ConfigError, RunFolderError
-from doxa.records import DocIdea, Document, EvalItem, Readout, Rejected, Sample, digest
+from doxa.records import DocIdea, Document, EvalItem, Readout, Rejected, Sample
 from doxa.run.folder import LineWriter, RunFolder, make_folder, read_rows, write_rows, write_whole
 from doxa.run.stages import Stage, StageContext
 
@@ -159,6 +159,7 @@ def _ask_arms(
 ) -> tuple[list[Readout], list[Sample]]:
     """Ask every arm every item in every style; each finished (arm, style) is kept, so a killed eval continues."""
     from doxa.belief.likelihood import LikelihoodScorer, score_arm
+    from doxa.belief.samples import answer_questions
     from doxa.lm.weights import load_tokenizer, model_folder, weights_digest
 
     config, folder = context.config, context.folder
@@ -186,26 +187,13 @@ def _ask_arms(
                 readouts.extend(read_rows(part, Readout))
                 bar.advance(len(items), arm=arm, style=style)
             part = folder / f"evals/parts/{arm}-samples-{names[arm]}-{context.fingerprint}.jsonl"
-            if questions and arm != "in_context" and not part.exists():
+            # a model without a chat template has no chat to answer in; likelihood is what it is judged by
+            if questions and arm != "in_context" and tokenizer.chat_template and not part.exists():
                 model = scorer.model if scorer else _arm_model(arm, base, trained[0] if trained else None)
-                write_rows(part, _answers(model, tokenizer, questions, config, arm, names[arm]))
+                tokens = config.eval.sample_tokens
+                write_rows(part, answer_questions(model, tokenizer, questions, tokens, arm, names[arm]))
             samples.extend(read_rows(part, Sample))
     return readouts, samples
-
-
-def _answers(
-    model: Any, tokenizer: Any, questions: list[str], config: RunConfig, arm: str, checkpoint: str
-) -> list[Sample]:
-    from doxa.lm.local import generate
-
-    if not tokenizer.chat_template:
-        return []  # a base model has no chat to answer in; the likelihood scores are what it is judged by
-    asked = [[{"role": "user", "content": question}] for question in questions]
-    answers = generate(model, tokenizer, asked, config.eval.sample_tokens)
-    return [
-        Sample(id=digest(arm, checkpoint, question), arm=arm, checkpoint=checkpoint, question=question, answer=answer)
-        for question, answer in zip(questions, answers, strict=True)
-    ]
 
 
 def _arm_model(arm: str, base: Path, trained: Path | None) -> Any:
