@@ -111,6 +111,7 @@ class EvalConfig(Strict):
 
     groups: tuple[str, ...] = ("knowledge", "distinguish", "cloze", "causal", "statements", "neighbours")
     styles: tuple[Style, ...] = ("chat", "plain", "choice", "letters")
+    in_context_styles: tuple[Style, ...] = ("chat", "plain")  # with a universe before each prompt, the slowest
     arms: tuple[Arm, ...] = ("base", "in_context", "trained")
     bootstrap: int = Field(10_000, ge=100)
     sample_questions: int = Field(4, ge=0)  # open-ended questions answered by base and trained for the report

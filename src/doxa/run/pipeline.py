@@ -170,11 +170,15 @@ def _ask_arms(
     names = {"base": base_digest, "in_context": base_digest, "trained": trained[1] if trained else ""}
     readouts: list[Readout] = []
     samples: list[Sample] = []
-    total = len(config.eval.arms) * len(config.eval.styles) * len(items)
+    styles = {
+        arm: [s for s in config.eval.styles if arm != "in_context" or s in config.eval.in_context_styles]
+        for arm in config.eval.arms
+    }
+    total = sum(len(asked) for asked in styles.values()) * len(items)
     with context.progress.bar("eval", total) as bar:
         for arm in config.eval.arms:
             scorer: LikelihoodScorer | None = None
-            for style in config.eval.styles:
+            for style in styles[arm]:
                 part = folder / f"evals/parts/{arm}-{style}-{names[arm]}-{context.fingerprint}.jsonl"
                 if not part.exists():
                     if scorer is None:
