@@ -123,7 +123,7 @@ def train(
         from doxa.run.preview import preview_training
         from doxa.run.runner import RunRequest
 
-        preview_training(RunRequest(target, out, tuple(set_ or ())), Console(highlight=False), show)
+        preview_training(RunRequest(target, out, tuple(set_ or ())), Console(highlight=False, soft_wrap=True), show)
     else:
         _run(target, out, set_, restage, "midtrain")
 

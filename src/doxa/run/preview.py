@@ -45,7 +45,7 @@ def print_status(path: Path) -> None:
     if not is_run_folder(path):
         raise RunFolderError(f"{path}: is not a run folder (no config.json and stages/ in it)")
     folder, config, _ = open_run(RunRequest(str(path), None))
-    console = Console(highlight=False)
+    console = Console(highlight=False, soft_wrap=True)
     for state in read_states(STAGES, config, folder):
         beside = "; ".join(state.reasons) or shown_counts(state.counts)
         console.print(f"{state.stage.name:<9} {state.status:<10} {beside}", markup=False)

@@ -1,1 +1,1 @@
-"""TODO"""
+"""Midtraining: token-exact data, planned updates, fast CPU passes, guards, checkpoints."""

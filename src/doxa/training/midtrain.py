@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from warnings import filterwarnings
 
 from pydantic import BaseModel
 
@@ -58,6 +59,8 @@ def midtrain(
 
     import torch
 
+    # transformers' own use of names that it is about to rename is no news to whoever runs this
+    filterwarnings("ignore", category=FutureWarning, module="transformers")
     from doxa.training import kernels
     from doxa.training.trainer import UpdateReport, train
 
