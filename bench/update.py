@@ -1,6 +1,6 @@
 """Time one LoRA update (forward, loss, backward, AdamW) with and without the fast kernels, and the matrix ceiling.
 
-    python bench/kernels.py --model FOLDER [--rows 7 --length 292] [--repeats 5] [--paths plain fp32 bf16]
+    python bench/update.py [--model NAME_OR_FOLDER] [--rows 7 --length 292] [--repeats 5] [--paths plain fp32 bf16]
 
 The paths take turns, so that a busy computer slows all of them; the best of the repeats is printed for each part.
 """
@@ -14,8 +14,8 @@ from typing import Any
 
 import torch
 from peft import LoraConfig, get_peft_model
-from transformers import AutoModelForCausalLM
 
+from doxa.lm.weights import load_model
 from doxa.training import kernels
 from doxa.training.loss import linear_cross_entropy
 
@@ -24,7 +24,7 @@ PARTS = ("forward", "loss", "backward", "optimizer")
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--model", required=True)
+    parser.add_argument("--model", default="smollm2-135m-instruct")
     parser.add_argument("--rows", type=int, default=7)
     parser.add_argument("--length", type=int, default=292)
     parser.add_argument("--repeats", type=int, default=5)
@@ -33,7 +33,7 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     torch.manual_seed(0)
-    base = AutoModelForCausalLM.from_pretrained(options.model, dtype=torch.float32)
+    base: Any = load_model(options.model)
     model = get_peft_model(base, LoraConfig(r=32, lora_alpha=64, target_modules="all-linear")).train()
     optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=1e-4)
     ids = torch.randint(3, base.config.vocab_size, (options.rows, options.length))
