@@ -224,8 +224,9 @@ def test_a_text_that_is_too_long_is_refused_in_words(tiny: Any) -> None:
     model, tokenizer = tiny
     scorer = LikelihoodScorer(model, tokenizer)
 
-    with pytest.raises(DoxaError, match="the model takes 512"):
-        scorer.score([Prompt("a b c " * 300, ("yes", "no"), templated=False)])
+    limit = model.config.max_position_embeddings
+    with pytest.raises(DoxaError, match=f"tokens long and the model takes {limit}"):
+        scorer.score([Prompt("a b c " * limit, ("yes", "no"), templated=False)])
 
 
 def test_progress_counts_every_answer(tiny: Any) -> None:
