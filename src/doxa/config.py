@@ -116,6 +116,7 @@ class EvalConfig(Strict):
     bootstrap: int = Field(10_000, ge=100)
     sample_questions: int = Field(4, ge=0)  # open-ended questions answered by base and trained for the report
     sample_tokens: int = Field(64, ge=1)
+    dtype: Literal["float32", "bfloat16"] = "float32"  # of the weights that answer; bfloat16 for models too large
     tokens_per_batch: int = Field(4096, ge=64)
 
 

@@ -41,23 +41,23 @@ def distill(
     tokens = sum(count_tokens(row.answer) for row in kept.values())
     if tokens < wanted_tokens:
         from doxa.lm.local import generate
-        from doxa.lm.weights import load_model, load_tokenizer, model_folder
+        from doxa.lm.weights import load_model, load_tokenizer, model_folder, place
 
         base = model_folder(model_name)
-        model, tokenizer = load_model(base), load_tokenizer(base)
+        model, tokenizer = place(load_model(base)), load_tokenizer(base)
         with LineWriter(file) as out, progress.bar("distil", int(wanted_tokens), tokens) as bar:
-            place = len(rows)
-            while tokens < wanted_tokens and place < ROUNDS * len(questions):
-                asked = [questions[(place + i) % len(questions)] for i in range(BATCH)]
+            number = len(rows)
+            while tokens < wanted_tokens and number < ROUNDS * len(questions):
+                asked = [questions[(number + i) % len(questions)] for i in range(BATCH)]
                 chats_asked = [[{"role": "user", "content": question}] for question in asked]
-                batch_seed = seed * 1_000_003 + place
+                batch_seed = seed * 1_000_003 + number
                 for question, answer in zip(
                     asked, generate(model, tokenizer, chats_asked, ANSWER_TOKENS, 1.0, batch_seed, BATCH), strict=True
                 ):
-                    name = digest("self_distilled", seed, place, question)
+                    name = digest("self_distilled", seed, number, question)
                     row = Sample(id=name, arm="base", checkpoint=model_name, question=question, answer=answer)
                     out.write(row)
-                    place += 1
+                    number += 1
                     if answer and (question, answer) not in kept:
                         kept[question, answer] = row
                         fresh = count_tokens(answer)

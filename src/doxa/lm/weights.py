@@ -7,6 +7,7 @@ the folder. What cannot be read is a CheckpointError that names folder and file,
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 import warnings
 from collections.abc import Iterator
@@ -29,6 +30,7 @@ __all__ = [
     "load_model",
     "load_tokenizer",
     "model_folder",
+    "place",
     "weights_digest",
 ]
 
@@ -126,6 +128,13 @@ def load_model(name: str | Path, dtype: Dtype = "float32", adapter: Path | None 
     if adapter is not None:
         model = _with_adapter(model, adapter)
     return model.eval()  # type: ignore[no-any-return]
+
+
+def place(model: Any) -> Any:
+    """A model on the GPU of this process (LOCAL_RANK under torchrun), where there is one; else where it was."""
+    import torch
+
+    return model.to(f"cuda:{os.environ.get('LOCAL_RANK', '0')}") if torch.cuda.is_available() else model
 
 
 def _snapshot(name: str) -> Path:

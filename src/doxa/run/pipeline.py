@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from doxa.config import RunConfig, UserConfig, resolve
 from doxa.errors import CheckpointError, ConfigError, RunFolderError
 from doxa.records import DocIdea, Document, EvalItem, Readout, Rejected, Sample
 from doxa.run.folder import LineWriter, RunFolder, make_folder, read_rows, write_rows, write_whole
 from doxa.run.stages import Stage, StageContext
+
+if TYPE_CHECKING:
+    from doxa.lm.weights import Dtype
 
 
 def resolve_config(user: UserConfig) -> RunConfig:
@@ -182,7 +185,7 @@ def _ask_arms(
                 part = folder / f"evals/parts/{arm}-{style}-{names[arm]}-{context.fingerprint}.jsonl"
                 if not part.exists():
                     if scorer is None:
-                        model = _arm_model(arm, base, trained[0] if trained else None)
+                        model = _arm_model(arm, base, trained[0] if trained else None, config.eval.dtype)
                         scorer = LikelihoodScorer(model, tokenizer, config.eval.tokens_per_batch)
                     prefix = universe if arm == "in_context" else None
                     rows = score_arm(scorer, items, (style,), arm, names[arm], prefix)
@@ -193,23 +196,27 @@ def _ask_arms(
             part = folder / f"evals/parts/{arm}-samples-{names[arm]}-{context.fingerprint}.jsonl"
             # a model without a chat template has no chat to answer in; likelihood is what it is judged by
             if questions and arm != "in_context" and tokenizer.chat_template and not part.exists():
-                model = scorer.model if scorer else _arm_model(arm, base, trained[0] if trained else None)
+                model = (
+                    scorer.model
+                    if scorer
+                    else _arm_model(arm, base, trained[0] if trained else None, config.eval.dtype)
+                )
                 tokens = config.eval.sample_tokens
                 write_rows(part, answer_questions(model, tokenizer, questions, tokens, arm, names[arm]))
             samples.extend(read_rows(part, Sample))
     return readouts, samples
 
 
-def _arm_model(arm: str, base: Path, trained: Path | None) -> Any:
-    """The weights that answer for an arm, in float32; an adapter is folded in, for speed."""
-    from doxa.lm.weights import load_model
+def _arm_model(arm: str, base: Path, trained: Path | None, dtype: Dtype) -> Any:
+    """The weights that answer for an arm, on a GPU if there is one; an adapter is folded in, for speed."""
+    from doxa.lm.weights import load_model, place
     from doxa.training.checkpoint import merged_model
 
     if arm != "trained" or trained is None:
-        return load_model(base, dtype="float32")
+        return place(load_model(base, dtype))
     if (trained / "adapter_config.json").exists():
-        return merged_model(base, trained)
-    return load_model(trained, dtype="float32")
+        return place(merged_model(base, trained, dtype))
+    return place(load_model(trained, dtype))
 
 
 def _trained_checkpoint(folder: RunFolder, base_digest: str) -> tuple[Path, str]:

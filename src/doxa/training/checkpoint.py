@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from doxa.errors import CheckpointError, RunFolderError
-from doxa.lm.weights import weights_digest
+from doxa.lm.weights import Dtype, weights_digest
 from doxa.run.folder import make_folder, read_json, speaking_errors, sync_folder, write_json
 
 COMPLETE = "complete.json"
@@ -86,11 +86,11 @@ def save_merged(base: Path, adapter: Path, destination: Path) -> None:
         os.replace(temporary, destination)
 
 
-def merged_model(base: Path, adapter: Path) -> Any:
-    """A base model in float32 with an adapter folded in."""
+def merged_model(base: Path, adapter: Path, dtype: Dtype = "float32") -> Any:
+    """A base model with an adapter folded in."""
     from doxa.lm.weights import load_model
 
-    model: Any = load_model(base, dtype="float32", adapter=adapter)
+    model: Any = load_model(base, dtype=dtype, adapter=adapter)
     return model.merge_and_unload()
 
 

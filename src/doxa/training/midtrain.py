@@ -19,7 +19,7 @@ from pydantic import BaseModel
 
 from doxa.config import RunConfig, TrainConfig
 from doxa.errors import ConfigError
-from doxa.lm.weights import load_model, load_tokenizer, model_folder
+from doxa.lm.weights import load_model, load_tokenizer, model_folder, place
 from doxa.records import CorpusRow
 from doxa.run.folder import LineWriter, read_rows, write_rows
 from doxa.training import guards
@@ -148,7 +148,7 @@ def prepare_model(base: Path, config: TrainConfig, precision: str) -> Any:
     if config.method == "full":
         model = load_model(base, dtype="float32")  # masters stay float32; products may run in bfloat16
         model.requires_grad_(True)
-        return _place(model)
+        return place(model)
     from peft import LoraConfig, get_peft_model
 
     model = load_model(base, dtype="bfloat16" if precision == "bf16" else "float32")
@@ -169,7 +169,7 @@ def prepare_model(base: Path, config: TrainConfig, precision: str) -> Any:
         layers_to_transform=layers,
         task_type="CAUSAL_LM",
     )
-    return _place(get_peft_model(model, lora))
+    return place(get_peft_model(model, lora))
 
 
 def _linear_names(model: Any) -> list[str]:
@@ -242,9 +242,3 @@ def _continue_metrics(metrics: Path, start: int, main: bool) -> list[UpdateRow]:
     if main:
         write_rows(metrics, kept)
     return kept
-
-
-def _place(model: Any) -> Any:
-    import torch
-
-    return model.to("cuda" if torch.cuda.is_available() else "cpu")
