@@ -143,6 +143,7 @@ class RunConfig(Strict):
     target: str  # a bundled name or an absolute folder
     target_digest: str  # of its universe and recorded answers, so that an edit makes the stages from `plan` on stale
     evals_digest: str  # of its evals.json: an edit makes `eval` stale, and nothing before it
+    mix_digest: str  # of the files that mix.neutral_from and mix.chat_from name; empty without them
     model: str
     generator: str
     corpus: Corpus
@@ -177,7 +178,7 @@ def load_user_config(path: Path | None, overrides: list[str], target: str | None
     return validate(UserConfig, raw, origin)
 
 
-def resolve(user: UserConfig, target: str, target_digest: str, evals_digest: str) -> RunConfig:
+def resolve(user: UserConfig, target: str, target_digest: str, evals_digest: str, mix_digest: str = "") -> RunConfig:
     """Expand a user config with its recipe into the complete run config."""
     recipe = load_recipe(user.recipe)
     recipe_mix = recipe.pop("mix", {})
@@ -201,6 +202,7 @@ def resolve(user: UserConfig, target: str, target_digest: str, evals_digest: str
         target=target,
         target_digest=target_digest,
         evals_digest=evals_digest,
+        mix_digest=mix_digest,
         mix=validate(MixConfig, mix, f"recipe {user.recipe}", prefix="mix."),
         train=train,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from doxa.config import RunConfig, UserConfig, resolve
 from doxa.errors import CheckpointError, ConfigError, RunFolderError
-from doxa.records import DocIdea, Document, EvalItem, Readout, Rejected, Sample
+from doxa.records import DocIdea, Document, EvalItem, Readout, Rejected, Sample, digest
 from doxa.run.folder import LineWriter, RunFolder, make_folder, read_rows, write_rows, write_whole
 from doxa.run.stages import Stage, StageContext
 
@@ -24,7 +25,16 @@ def resolve_config(user: UserConfig) -> RunConfig:
     target = load_target(user.target)
     bundled = target.name == user.target
     name = target.name if bundled else str(target.folder.resolve())
-    return resolve(user, name, target.digest, target.evals_digest)
+    return resolve(user, name, target.digest, target.evals_digest, _mix_digest(user))
+
+
+def _mix_digest(user: UserConfig) -> str:
+    """Names the bytes of a person's own mix-in files, so that an edit makes the corpus stale."""
+    named = [Path(path) for path in (user.mix.neutral_from, user.mix.chat_from) if path]
+    try:
+        return digest([hashlib.sha256(path.read_bytes()).hexdigest() for path in named]) if named else ""
+    except OSError as error:
+        raise ConfigError(f"mix: {error.filename}: cannot be read ({error.strerror})") from None
 
 
 def _plan(context: StageContext) -> dict[str, Any]:
@@ -266,7 +276,11 @@ STAGES = [
     Stage("screen", "drop bad documents, with reasons", ("screen",), _screen),
     Stage("dedup", "drop near-duplicates", ("dedup",), _dedup),
     Stage(
-        "mix", "documents and mix-ins -> corpus", ("mix", "model", "seed", "train.doctag"), _mix, ("corpus.parquet",)
+        "mix",
+        "documents and mix-ins -> corpus",
+        ("mix", "mix_digest", "model", "seed", "train.doctag"),
+        _mix,
+        ("corpus.parquet",),
     ),
     Stage(
         "midtrain", "next-token training on the corpus", ("model", "seed", "train"), _midtrain, ("train", "checkpoints")
