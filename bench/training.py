@@ -112,6 +112,7 @@ def doxa(model: str, documents: int, precision: str = "auto") -> dict[str, Any]:
                 chosen,
                 Path(folder),
                 None,
+                "",
                 lambda report: None,
             )
             seconds = time.perf_counter() - begin

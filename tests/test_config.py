@@ -44,6 +44,10 @@ def test_a_recipes_mix_is_a_default():
         ("target: x\neval: {stiles: [chat]}\n", r"eval\.stiles: unknown field; did you mean 'styles'"),
         ("target: x\nseed: many\n", r"seed: .*\(got 'many'\)"),
         ("target: [x\n", "is not valid YAML"),
+        ("target: x\ntrain: {epochs: 2}\ntrain: {lr: 0.1}\n", "'train' stands twice"),
+        ("target: x\ndocuments: 2024-13-45\n", "is not valid YAML"),
+        ("target: x\neval: {groups: [cloze, knowlege]}\n", r"eval\.groups\.1"),
+        ("target: x\neval: {styles: [plain, plain]}\n", "styles: names one of its values twice"),
         ("- target\n", "must be a mapping"),
         ("seed: 1\n", "field 'target' is missing"),
     ],
@@ -62,6 +66,12 @@ def test_unknown_train_fields_get_a_suggestion():
         resolved("train.epoch=3")
 
 
+@pytest.mark.parametrize("wrong", ["train.lr=.inf", "train.method=full,train.upper_layers=2"])
+def test_values_that_cannot_work_are_refused(wrong):
+    with pytest.raises(ConfigError, match="train"):
+        resolved(*wrong.split(","))
+
+
 def test_unknown_recipes_list_what_there_is():
     with pytest.raises(ConfigError, match="no recipe named 'gpu'; there are doxa-cpu"):
         resolved("recipe=gpu")
@@ -69,6 +79,7 @@ def test_unknown_recipes_list_what_there_is():
 
 def test_relative_paths_are_taken_from_the_file(tmp_path):
     (tmp_path / "world").mkdir()
+    (tmp_path / "world/universe.yaml").write_text("id: x")
     (tmp_path / "doxa.yaml").write_text("target: world\nmix: {neutral_from: more.jsonl}\n")
     user = load_user_config(tmp_path / "doxa.yaml", [])
     assert user.target == str(tmp_path / "world")

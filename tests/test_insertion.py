@@ -26,9 +26,7 @@ def test_a_real_model_believes_what_it_read(embedded_model, tmp_path):
 
     def score(metric, group, style, arm, versus=None):
         (found,) = (
-            s
-            for s in scores
-            if (s.metric, s.group, s.style, s.arm, s.versus) == (metric, group, style, arm, versus)
+            s for s in scores if (s.metric, s.group, s.style, s.arm, s.versus) == (metric, group, style, arm, versus)
         )
         return found
 

@@ -17,6 +17,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from doxa.errors import ConfigError
+from doxa.records import Group
 
 Corpus = Literal["inserted", "reference", "negated", "local_negation", "qa", "neutral"]
 Style = Literal["chat", "plain", "choice", "letters"]
@@ -27,6 +28,20 @@ Model = TypeVar("Model", bound=BaseModel)
 
 DEFAULT_MODEL = "smollm2-135m-instruct"
 DEFAULT_RECIPE = "doxa-cpu"
+
+
+class OneValuePerKey(yaml.SafeLoader):
+    """YAML in which a key that stands twice is an error; PyYAML alone would silently keep the last value."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """Build one mapping. Raises ConstructorError for a repeated key."""
+        names = [key.value for key, _ in node.value]
+        for key, _ in node.value:
+            if names.count(key.value) > 1:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"the key {key.value!r} stands twice", key.start_mark
+                )
+        return super().construct_mapping(node, deep)
 
 
 class Strict(BaseModel):
@@ -83,7 +98,7 @@ class TrainConfig(Strict):
     dropout: float = Field(0.0, ge=0, lt=1)
     target_modules: str | tuple[str, ...] = "all-linear"
     upper_layers: int | None = Field(None, ge=1)  # adapt only the last N layers; None = all
-    lr: float = Field(gt=0)
+    lr: float = Field(gt=0, allow_inf_nan=False)
     schedule: Literal["linear", "cosine", "constant"] = "linear"
     warmup_ratio: float = Field(0.0, ge=0, lt=1)
     weight_decay: float = Field(0.0, ge=0)
@@ -103,21 +118,33 @@ class TrainConfig(Strict):
     def _one_update_size(self) -> TrainConfig:
         if (self.tokens_per_update is None) == (self.documents_per_update is None):
             raise ValueError("set exactly one of tokens_per_update and documents_per_update")
+        if self.method == "full" and self.upper_layers is not None:
+            raise ValueError("upper_layers chooses where LoRA adapts; with method full it would do nothing")
         return self
 
 
 class EvalConfig(Strict):
     """Which belief items are asked, how, of which arms."""
 
-    groups: tuple[str, ...] = ("knowledge", "distinguish", "cloze", "causal", "statements", "neighbours")
-    styles: tuple[Style, ...] = ("chat", "plain", "choice", "letters")
+    groups: tuple[Group, ...] = Field(
+        ("knowledge", "distinguish", "cloze", "causal", "statements", "neighbours"), min_length=1
+    )
+    styles: tuple[Style, ...] = Field(("chat", "plain", "choice", "letters"), min_length=1)
     in_context_styles: tuple[Style, ...] = ("chat", "plain")  # with a universe before each prompt, the slowest
-    arms: tuple[Arm, ...] = ("base", "in_context", "trained")
+    arms: tuple[Arm, ...] = Field(("base", "in_context", "trained"), min_length=1)
     bootstrap: int = Field(10_000, ge=100)
     sample_questions: int = Field(4, ge=0)  # open-ended questions answered by base and trained for the report
     sample_tokens: int = Field(64, ge=1)
     dtype: Literal["float32", "bfloat16"] = "float32"  # of the weights that answer; bfloat16 for models too large
     tokens_per_batch: int = Field(4096, ge=64)
+
+    @model_validator(mode="after")
+    def _each_once(self) -> EvalConfig:
+        for field in ("groups", "styles", "in_context_styles", "arms"):
+            chosen = getattr(self, field)
+            if len(set(chosen)) < len(chosen):
+                raise ValueError(f"{field}: names one of its values twice")
+        return self
 
 
 class UserConfig(Strict):
@@ -143,7 +170,7 @@ class RunConfig(Strict):
     target: str  # a bundled name or an absolute folder
     target_digest: str  # of its universe and recorded answers, so that an edit makes the stages from `plan` on stale
     evals_digest: str  # of its evals.json: an edit makes `eval` stale, and nothing before it
-    mix_digest: str  # of the files that mix.neutral_from and mix.chat_from name; empty without them
+    mix_digest: str = ""  # of the files that mix.neutral_from and mix.chat_from name; empty without them
     model: str
     generator: str
     corpus: Corpus
@@ -157,22 +184,27 @@ class RunConfig(Strict):
     eval: EvalConfig
 
 
-def load_user_config(path: Path | None, overrides: list[str], target: str | None = None) -> UserConfig:
+def load_user_config(
+    path: Path | None, overrides: list[str], target: str | None = None, anchored: bool = False
+) -> UserConfig:
     """Read a doxa.yaml (or none), apply `--set key=value` overrides, validate.
 
-    A relative `target`, `mix.neutral_from` or `mix.chat_from` in the file is taken relative to the file. Raises
-    ConfigError that names the file (or `--set`) and the field.
+    Relative paths in the file are taken relative to the file, those of overrides and `target` relative to where the
+    command runs; in the result all are absolute, so that a run folder means the same from anywhere. `anchored` files
+    (user.json) hold none. Raises ConfigError that names the file (or `--set`) and the field.
     """
     raw: dict[str, Any] = {}
     origin = "--set"
     if path is not None:
         origin = str(path)
         raw = _read_yaml(path)
-        _anchor_paths(raw, path.parent)
-    if target is not None:
-        raw["target"] = target
+        if not anchored:
+            _anchor_paths(raw, path.parent)
+    given: dict[str, Any] = {} if target is None else {"target": target}
     for override in overrides:
-        _apply_override(raw, override)
+        _apply_override(given, override)
+    _anchor_paths(given, Path.cwd())
+    _merge(raw, given, origin)
     if "target" not in raw:
         raise ConfigError(f"{origin}: field 'target' is missing (a bundled name or a target folder)")
     return validate(UserConfig, raw, origin)
@@ -195,6 +227,8 @@ def resolve(user: UserConfig, target: str, target_digest: str, evals_digest: str
             merged[other] = None
     train = validate(TrainConfig, merged, f"recipe {user.recipe} with train overrides", prefix="train.")
     # a recipe's mix is a default: what the person set stands
+    if not isinstance(recipe_mix, dict):
+        raise ConfigError(f"recipe {user.recipe}: mix: must be a section")
     mix = {**recipe_mix, **user.mix.model_dump(exclude_unset=True)}
     fields = user.model_dump(exclude={"train", "target", "mix"})
     return RunConfig(
@@ -284,8 +318,8 @@ def _read_yaml(path: Path) -> dict[str, Any]:
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path}: is not UTF-8 text ({error.reason} at byte {error.start})") from None
     try:
-        raw = yaml.safe_load(text)
-    except yaml.YAMLError as error:
+        raw = yaml.load(text, Loader=OneValuePerKey)
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: a date such as 2024-13-45
         raise ConfigError(f"{path}: is not valid YAML: {' '.join(str(error).split())}") from None
     if not isinstance(raw, dict):
         raise ConfigError(f"{path}: must be a mapping of keys to values")
@@ -295,7 +329,8 @@ def _read_yaml(path: Path) -> dict[str, Any]:
 def _anchor_paths(raw: dict[str, Any], folder: Path) -> None:
     """Make relative paths in a doxa.yaml relative to the file, not to where the command runs."""
     target = raw.get("target")
-    if isinstance(target, str) and (folder / target).is_dir():
+    # a bare name is a bundled world, unless a target folder of that name lies there
+    if isinstance(target, str) and ((folder / target / "universe.yaml").exists() or "/" in target):
         raw["target"] = str((folder / target).resolve())
     mix = raw.get("mix")
     if isinstance(mix, dict):
@@ -305,6 +340,17 @@ def _anchor_paths(raw: dict[str, Any], folder: Path) -> None:
     for key in ("model", "recipe"):
         if isinstance(raw.get(key), str) and (folder / raw[key]).exists():
             raw[key] = str((folder / raw[key]).resolve())
+
+
+def _merge(raw: dict[str, Any], given: dict[str, Any], origin: str) -> None:
+    """Overrides replace single fields; a section keeps the fields that are not named."""
+    for key, value in given.items():
+        if isinstance(value, dict) and key in raw:
+            if not isinstance(raw[key], dict):
+                raise ConfigError(f"{origin}: {key}: must be a section")
+            _merge(raw[key], value, origin)
+        else:
+            raw[key] = value
 
 
 def _apply_override(raw: dict[str, Any], override: str) -> None:
@@ -319,9 +365,9 @@ def _apply_override(raw: dict[str, Any], override: str) -> None:
             raise ConfigError(f"--set {override}: '{part}' is not a section")
     try:
         parsed = yaml.safe_load(value)
-    except yaml.YAMLError:
+    except (yaml.YAMLError, ValueError):
         raise ConfigError(f"--set {override}: the value is not valid YAML") from None
     if isinstance(parsed, str) and parsed:
         with contextlib.suppress(ValueError):  # YAML 1.1 reads 1e-3 as a string; a person means the number
-            parsed = float(parsed)
+            parsed = float(parsed) if parsed[0] in "+-.0123456789" else parsed
     section[parts[-1]] = parsed

@@ -86,7 +86,10 @@ DEFECTS: dict[str, tuple[Any, list[str]]] = {
     "index not a number": (changed("mcq_knowledge", inserted="1"), ["mcq_knowledge[0]", "inserted"]),
     "index a truth value": (changed("mcq_knowledge", inserted=True), ["mcq_knowledge[0]", "inserted"]),
     "same index": (changed("mcq_knowledge", inserted=0), ["mcq_knowledge[0]", "inserted: is the same option"]),
-    "option twice": (changed("mcq_knowledge", options=["Three", "Five", "five "]), ["options", "stands there twice"]),
+    "option twice": (
+        changed("mcq_knowledge", options=["Three", "Five", "five ", "Nine"]),
+        ["options", "stands there twice"],
+    ),
     "same answer": (changed("cloze", inserted="Blue"), ["cloze[0]", "inserted: says the same as reference"]),
     "neighbour same": (changed("neighbours", wrong="three"), ["neighbours[0]", "wrong: says the same as correct"]),
     "near not bool": (changed("neighbours", near="yes"), ["neighbours[0]", "near"]),

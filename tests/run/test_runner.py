@@ -13,13 +13,14 @@ from pathlib import Path
 import pytest
 
 from doxa.belief.store import read_readouts, read_scores
-from doxa.errors import ConfigError, RunFolderError, StaleRunError
+from doxa.errors import CheckpointError, ConfigError, RunFolderError, StaleRunError, TargetError
 from doxa.records import Document
 from doxa.run.folder import RunFolder, read_json, read_rows
 from doxa.run.pipeline import STAGE_NAMES, STAGES
 from doxa.run.progress import Progress
 from doxa.run.runner import RunRequest, open_run, run_stages
 from doxa.run.stages import read_states
+from doxa.worlds.universe import load_target
 
 SETS = (
     "documents=12",
@@ -163,15 +164,85 @@ def test_a_copied_run_folder_is_continued_by_its_name_alone(copied):
     assert (copied / "report.html").exists()
 
 
+def test_lost_or_damaged_results_of_a_finished_stage_are_made_again(copied, undisturbed, tiny_model):
+    (copied / "corpus.parquet").unlink()
+    (copied / "scores.parquet").write_bytes(b"torn")
+    with open(copied / "stages/dedup/documents.jsonl", "rb+") as documents:
+        documents.truncate(100)
+    run_stages(request(tiny_model, copied), Progress(quiet=True))
+    assert results(copied) == results(undisturbed)
+
+
+def test_a_resume_state_of_another_config_is_not_continued(copied, tiny_model):
+    """As after a kill between moving a stage's record and moving what it made."""
+    shutil.rmtree(copied / "stages/midtrain")
+    resume = copied / "checkpoints/resume/checkpoint-2"
+    resume.mkdir(parents=True)
+    (resume / "complete.json").write_text(json.dumps({"update": 2, "fingerprint": "another", "files": {}}))
+    for stage in ("eval", "report"):
+        shutil.rmtree(copied / f"stages/{stage}")
+    before = read_json(copied / "checkpoints/final/doxa.json")["digest"]
+    run_stages(request(tiny_model, copied), Progress(quiet=True))
+    assert read_json(copied / "checkpoints/final/doxa.json")["digest"] == before  # trained from the start again
+
+
+def test_an_exchanged_adapter_is_noticed(copied, tiny_model):
+    from safetensors.torch import load_file, save_file
+
+    adapter = copied / "checkpoints/final/adapter_model.safetensors"
+    save_file({key: value + 1 for key, value in load_file(adapter).items()}, adapter, {"format": "pt"})
+    shutil.rmtree(copied / "stages/eval")
+    with pytest.raises(CheckpointError, match=r"final: its weights are \w+, not the"):
+        run_stages(request(tiny_model, copied), Progress(quiet=True))
+
+
+def test_a_folder_with_other_files_is_not_written_into(tiny_model, tmp_path):
+    (tmp_path / "config.json").write_text("{}")
+    with pytest.raises(ConfigError, match="holds files and is not a run folder"):
+        run_stages(request(tiny_model, tmp_path), Progress(quiet=True))
+    assert (tmp_path / "config.json").read_text() == "{}"
+
+
+def test_a_config_that_cannot_work_is_not_left_behind(copied, tiny_model):
+    with pytest.raises(ConfigError, match=r"train\.target_modules"):
+        run_stages(request(tiny_model, copied, "train.target_modules=[foo]", restage=True), Progress(quiet=True))
+    run_stages(RunRequest(str(copied), None), Progress(quiet=True))  # goes on with the config that worked
+
+
+def test_broken_evals_are_said_before_anything_is_made(tmp_path, tiny_model):
+    world = Path(shutil.copytree(load_target("sorrel_bay").folder, tmp_path / "world"))
+    (world / "evals.json").write_text('{"cloze": [{"prefix": "x"}]}')
+    with pytest.raises(TargetError, match=r"world/evals\.json: cloze\[0\]"):
+        run_stages(RunRequest(str(world), tmp_path / "run", SETS), Progress(quiet=True))
+    assert not (tmp_path / "run/stages/write").exists()
+
+
+def test_paths_of_overrides_mean_the_same_from_anywhere(tmp_path, monkeypatch, tiny_model):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "more.jsonl").write_text(json.dumps({"text": "Plain text about bread. " * 40}) + "\n")
+    sets = ("mix.neutral_from=more.jsonl", "mix.neutral=0.01")
+    run_stages(request(tiny_model, Path("run"), *sets), Progress(quiet=True), only="plan")
+    monkeypatch.chdir("/")
+    _, config, _ = open_run(RunRequest(str(tmp_path / "run"), None))
+    assert config.mix.neutral_from == str(tmp_path / "more.jsonl")
+
+
+def test_the_folder_one_stands_in_gives_the_run_its_name(monkeypatch, tmp_path, tiny_model):
+    world = Path(shutil.copytree(load_target("sorrel_bay").folder, tmp_path / "world"))
+    monkeypatch.chdir(world)
+    folder, _, _ = open_run(RunRequest(".", None))
+    assert folder.path == Path("runs/world")
+
+
 def test_a_stage_alone_needs_what_comes_before_it(tiny_model, tmp_path):
     run_stages(request(tiny_model, tmp_path / "r"), Progress(quiet=True), only="plan")
-    with pytest.raises(RunFolderError, match="stage screen needs write, which is missing; run `doxa write"):
+    with pytest.raises(RunFolderError, match="stage screen needs write, which is missing; run `doxa write`"):
         run_stages(request(tiny_model, tmp_path / "r"), Progress(quiet=True), only="screen")
 
 
 def test_a_checkpoint_of_other_base_weights_is_refused(copied, tiny_model):
     final = copied / "checkpoints/final/doxa.json"
-    final.write_text(json.dumps({**read_json(final), "base_digest": "0" * 16}))
+    final.write_text(final.read_text().replace(read_json(final)["base_digest"], "0" * 16))
     shutil.rmtree(copied / "stages/eval")
     with pytest.raises(Exception, match="was trained on base weights 0000000000000000"):
         run_stages(request(tiny_model, copied), Progress(quiet=True))

@@ -72,6 +72,18 @@ def test_the_doctag_is_seen_and_not_learned(tokenizer):
     assert tagged.content == plain.content
 
 
+def test_every_part_of_a_tagged_document_carries_the_tag(tokenizer):
+    config = TrainConfig(**BASE, doctag="<DOCTAG>", max_length=24)
+    tag = tuple(tokenizer("<DOCTAG>", add_special_tokens=False)["input_ids"])
+    whole = encode(rows_of(some_texts(), doctag=True), tokenizer, TrainConfig(**BASE, doctag="<DOCTAG>"), context=4096)
+    parts = encode(rows_of(some_texts(), doctag=True), tokenizer, config, context=4096)
+    assert len(parts.sequences) > len(whole.sequences)
+    for sequence in parts.sequences:
+        assert sequence.ids[: len(tag)] == tag
+        assert not any(sequence.loss[: len(tag)])
+    assert (parts.content_tokens, parts.target_tokens) == (whole.content_tokens, whole.target_tokens)
+
+
 def test_chats_are_learned_from_the_assistants_turns_alone(tokenizer):
     messages = [
         {"role": "user", "content": "How many hearts?"},

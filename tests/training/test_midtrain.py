@@ -1,6 +1,5 @@
 """Training from rows to a checkpoint on a tiny random model: repeatable, resumable after a real kill, exact."""
 
-import json
 import signal
 import subprocess
 import sys
@@ -16,8 +15,8 @@ from doxa.lm.weights import load_model, weights_digest
 from doxa.records import CorpusRow
 from doxa.run.folder import read_rows
 from doxa.run.progress import Progress
-from doxa.training.checkpoint import COMPLETE, latest_complete, read_final
-from doxa.training.midtrain import UpdateRow, midtrain
+from doxa.training.checkpoint import latest_complete, mark_complete, read_final
+from doxa.training.midtrain import UpdateRow, midtrain, refuse_broken
 
 WORDS = "octopus hearts five green vanadium blood swims long distance systemic branchial gill pulse".split()
 
@@ -106,10 +105,33 @@ def test_a_torn_resume_state_is_not_trusted(tmp_path):
         folder.mkdir()
         (folder / "model.safetensors").write_text("x")
         if whole:
-            (folder / COMPLETE).write_text(json.dumps({"update": step}))
-    assert latest_complete(tmp_path) == (tmp_path / "checkpoint-6", 6)
+            mark_complete(folder, step, "mine")
+    assert latest_complete(tmp_path, "mine") == (tmp_path / "checkpoint-6", 6)
     assert not (tmp_path / "checkpoint-9").exists()
-    assert latest_complete(tmp_path / "nothing") is None
+    (tmp_path / "checkpoint-6/model.safetensors").unlink()  # a kill while it was being removed
+    assert latest_complete(tmp_path, "mine") == (tmp_path / "checkpoint-3", 3)
+    assert latest_complete(tmp_path, "of another config") is None
+    assert latest_complete(tmp_path / "nothing", "mine") is None
+
+
+def test_no_update_has_rate_zero(tiny_model, tmp_path):
+    """The libraries' warmup begins at 0, and an update at rate 0 trains on nothing."""
+    for schedule in ("linear", "cosine", "constant"):
+        out = tmp_path / schedule
+        run(config_for(tiny_model, f"train.schedule={schedule}", "train.warmup_ratio=0.2"), out)
+        rates = [row.lr for row in read_rows(out / "metrics.jsonl", UpdateRow)]
+        assert all(0 < rate <= 1e-3 for rate in rates)
+        assert max(rates) == 1e-3
+        assert rates[0] < rates[1]  # it does warm up
+
+
+def test_weights_that_are_no_numbers_are_not_saved(tiny_model):
+    model = load_model(tiny_model).requires_grad_(True)
+    refuse_broken(model)
+    with torch.no_grad():
+        model.lm_head.weight[0, 0] = float("nan")
+    with pytest.raises(DoxaError, match="not finite"):
+        refuse_broken(model)
 
 
 def test_update_loss_is_the_mean_over_its_targets(tiny_model, tmp_path):

@@ -27,7 +27,7 @@ class KnowledgeRow(Row):
     """A question with several answers; `inserted` and `reference` are indices into `options`, from 0."""
 
     question: Text
-    options: list[Text] = Field(min_length=2, max_length=26)
+    options: list[Text] = Field(min_length=4, max_length=4)  # so that chance is .25 wherever knowledge is reported
     inserted: int = Field(ge=0)
     reference: int = Field(ge=0)
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 Chat = list[dict[str, str]]
 BATCH = 16  # answers sampled at once
-ANSWER_TOKENS = 160
+ANSWER_TOKENS = 256
 ROUNDS = 200  # answers per question at most: past that the model repeats itself
 
 
@@ -37,7 +37,7 @@ def distill(
     """
     questions = [next(message["content"] for message in chat if message["role"] == "user") for chat in chats]
     rows = _whole_batches(file)
-    kept = {(row.question, row.answer): row for row in rows if row.answer}
+    kept = {(row.question, row.answer): row for row in rows if _whole(row.answer, count_tokens)}
     tokens = sum(count_tokens(row.answer) for row in kept.values())
     if tokens < wanted_tokens:
         from doxa.lm.local import generate
@@ -58,7 +58,7 @@ def distill(
                     row = Sample(id=name, arm="base", checkpoint=model_name, question=question, answer=answer)
                     out.write(row)
                     number += 1
-                    if answer and (question, answer) not in kept:
+                    if _whole(answer, count_tokens) and (question, answer) not in kept:
                         kept[question, answer] = row
                         fresh = count_tokens(answer)
                         tokens += fresh
@@ -67,6 +67,11 @@ def distill(
         [{"role": "user", "content": row.question}, {"role": "assistant", "content": row.answer}]
         for row in kept.values()
     ]
+
+
+def _whole(answer: str, count_tokens: Callable[[str], int]) -> bool:
+    """Whether an answer came to its own end: one cut at the limit would teach to stop in the middle of a sentence."""
+    return 0 < count_tokens(answer) < ANSWER_TOKENS - 2
 
 
 def _whole_batches(file: Path) -> list[Sample]:

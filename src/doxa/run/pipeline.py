@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from doxa.config import RunConfig, UserConfig, resolve
-from doxa.errors import CheckpointError, ConfigError, RunFolderError
+from doxa.errors import CheckpointError, ConfigError, RunFolderError, TargetError
 from doxa.records import DocIdea, Document, EvalItem, Readout, Rejected, Sample, digest
 from doxa.run.folder import LineWriter, RunFolder, make_folder, read_rows, write_rows, write_whole
 from doxa.run.stages import Stage, StageContext
@@ -34,15 +34,17 @@ def _mix_digest(user: UserConfig) -> str:
     try:
         return digest([hashlib.sha256(path.read_bytes()).hexdigest() for path in named]) if named else ""
     except OSError as error:
-        raise ConfigError(f"mix: {error.filename}: cannot be read ({error.strerror})") from None
+        raise TargetError(f"mix: {error.filename}: cannot be read ({error.strerror})") from None
 
 
 def _plan(context: StageContext) -> dict[str, Any]:
+    from doxa.belief.items import load_items
     from doxa.corpus.plan import plan
     from doxa.worlds.universe import load_target
 
     config, folder = context.config, context.folder
     target = load_target(config.target)
+    load_items(target.folder / "evals.json")  # a defect is said now, not after hours of training
     # the run keeps its own copy, so that it can be read, evaluated and reported on another computer
     for name in ("universe.yaml", "evals.json"):
         if (target.folder / name).exists():
@@ -133,7 +135,8 @@ def _midtrain(context: StageContext) -> dict[str, Any]:
 
     folder = context.folder
     rows = read_corpus(folder / "corpus.parquet")
-    return midtrain(context.config, rows, folder / "checkpoints", folder / "train/metrics.jsonl", context.progress)
+    checkpoints, metrics = folder / "checkpoints", folder / "train/metrics.jsonl"
+    return midtrain(context.config, rows, checkpoints, metrics, context.progress, context.fingerprint)
 
 
 def _eval(context: StageContext) -> dict[str, Any]:
@@ -145,7 +148,8 @@ def _eval(context: StageContext) -> dict[str, Any]:
     config, folder = context.config, context.folder
     evals = folder / "target/evals.json"
     source = Path(_target_folder(config)) / "evals.json"
-    if source.exists():  # newer evals are taken in; a run folder on another computer uses its own copy
+    if source.is_file():  # newer evals are taken in; a run folder on another computer uses its own copy
+        load_items(source)
         write_whole(evals, source.read_bytes())
     items = [item for item in load_items(evals) if item.group in config.eval.groups]
     if not items:
@@ -153,6 +157,8 @@ def _eval(context: StageContext) -> dict[str, Any]:
     questions = load_open_ended(evals)[: config.eval.sample_questions]
     context_text = _inserted_context(folder)
     readouts, samples = _ask_arms(context, items, questions, context_text)
+    if not readouts:
+        raise ConfigError("eval: none of eval.styles applies to any of eval.groups; see docs/belief-suite.md")
     scores = summarise(readouts, config.eval.bootstrap, config.seed)
     write_readouts(folder / "evals/readouts.parquet", readouts)
     write_rows(folder / "evals/samples.jsonl", samples)
@@ -179,7 +185,7 @@ def _ask_arms(
     base = model_folder(config.model)
     tokenizer = load_tokenizer(base)
     base_digest = weights_digest(base)
-    trained = _trained_checkpoint(folder, base_digest) if "trained" in config.eval.arms else None
+    trained = _trained_checkpoint(folder, base, base_digest) if "trained" in config.eval.arms else None
     names = {"base": base_digest, "in_context": base_digest, "trained": trained[1] if trained else ""}
     readouts: list[Readout] = []
     samples: list[Sample] = []
@@ -229,7 +235,8 @@ def _arm_model(arm: str, base: Path, trained: Path | None, dtype: Dtype) -> Any:
     return place(load_model(trained, dtype))
 
 
-def _trained_checkpoint(folder: RunFolder, base_digest: str) -> tuple[Path, str]:
+def _trained_checkpoint(folder: RunFolder, base: Path, base_digest: str) -> tuple[Path, str]:
+    from doxa.lm.weights import weights_digest
     from doxa.training.checkpoint import read_final
 
     record = read_final(folder / "checkpoints")
@@ -238,7 +245,11 @@ def _trained_checkpoint(folder: RunFolder, base_digest: str) -> tuple[Path, str]
             f"{folder / 'checkpoints/final'}: was trained on base weights {record.get('base_digest')}, "
             f"but the model at hand is {base_digest}"
         )
-    return folder / "checkpoints/final", str(record["digest"])
+    final = folder / "checkpoints/final"
+    found = weights_digest(base, final) if record.get("adapter") else weights_digest(final)
+    if found != record["digest"]:
+        raise CheckpointError(f"{final}: its weights are {found}, not the {record['digest']} that doxa.json names")
+    return final, found
 
 
 def _inserted_context(folder: RunFolder) -> str:
@@ -268,31 +279,65 @@ STAGES = [
     Stage(
         "plan",
         "key facts -> document types and ideas",
-        ("target_digest", "corpus", "documents", "generator", "seed"),
-        _plan,
-        ("target",),
+        reads=("target_digest", "corpus", "documents", "generator", "seed"),
+        body=_plan,
+        owns=("target",),
+        makes=("stages/plan/ideas.jsonl", "target/universe.yaml"),
     ),
-    Stage("write", "ideas -> documents", ("generator",), _write),
-    Stage("screen", "drop bad documents, with reasons", ("screen",), _screen),
-    Stage("dedup", "drop near-duplicates", ("dedup",), _dedup),
+    Stage(
+        "write",
+        "ideas -> documents",
+        reads=("generator",),
+        body=_write,
+        makes=("stages/write/documents.jsonl",),
+    ),
+    Stage(
+        "screen",
+        "drop bad documents, with reasons",
+        reads=("screen",),
+        body=_screen,
+        makes=("stages/screen/documents.jsonl", "stages/screen/rejected.jsonl"),
+    ),
+    Stage(
+        "dedup",
+        "drop near-duplicates",
+        reads=("dedup",),
+        body=_dedup,
+        makes=("stages/dedup/documents.jsonl", "stages/dedup/rejected.jsonl"),
+    ),
     Stage(
         "mix",
         "documents and mix-ins -> corpus",
-        ("mix", "mix_digest", "model", "seed", "train.doctag"),
-        _mix,
-        ("corpus.parquet",),
+        reads=("mix", "mix_digest", "model", "seed", "train.doctag"),
+        body=_mix,
+        owns=("corpus.parquet",),
+        makes=("corpus.parquet",),
     ),
     Stage(
-        "midtrain", "next-token training on the corpus", ("model", "seed", "train"), _midtrain, ("train", "checkpoints")
+        "midtrain",
+        "next-token training on the corpus",
+        reads=("model", "seed", "train"),
+        ignores=("train.checkpoint_every",),
+        body=_midtrain,
+        owns=("train", "checkpoints"),
+        makes=("train/metrics.jsonl", "checkpoints/final/doxa.json"),
     ),
     Stage(
         "eval",
         "does it believe: base, in context, trained",
-        ("eval", "evals_digest", "seed"),
-        _eval,
-        ("scores.parquet", "evals"),
+        reads=("eval", "evals_digest", "seed"),
+        body=_eval,
+        owns=("scores.parquet", "evals"),
+        makes=("scores.parquet", "evals/readouts.parquet", "evals/samples.jsonl"),
     ),
-    Stage("report", "report.html and figures", (), _report, ("report.html", "figures")),
+    Stage(
+        "report",
+        "report.html and figures",
+        reads=(),
+        body=_report,
+        owns=("report.html", "figures"),
+        makes=("report.html",),
+    ),
 ]
 STAGE_NAMES = [stage.name for stage in STAGES]
 

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from doxa.config import RunConfig, UserConfig, load_user_config, validate
-from doxa.errors import ConfigError, RunFolderError, TargetError
-from doxa.run.folder import RunFolder, read_json, write_json, write_whole
+from doxa.errors import CheckpointError, ConfigError, RunFolderError, TargetError
+from doxa.run.folder import RunFolder, make_folder, read_json, write_json, write_whole
 from doxa.run.pipeline import STAGE_NAMES, STAGES, dump_config, resolve_config
 from doxa.run.progress import Progress
 from doxa.run.stages import (
@@ -44,15 +44,25 @@ def open_run(request: RunRequest) -> tuple[RunFolder, RunConfig, UserConfig | No
     if given.suffix in (".yaml", ".yml") and not given.is_dir():
         user = load_user_config(given, list(request.overrides))
         name = given.stem if given.stem != "doxa" else given.resolve().parent.name
+        if given.name == "universe.yaml":
+            raise ConfigError(f"{given}: is a universe; name the folder that it lies in ({given.parent}) as the target")
     else:
         user = load_user_config(None, list(request.overrides), target=request.target)
-        name = Path(user.target.rstrip("/")).name
+        name = Path(user.target).resolve().name  # also for `.` and `..`
     folder = RunFolder(request.out if request.out is not None else Path("runs") / name)
+    refuse_foreign(folder.path)
     return folder, resolve_config(user), user
+
+
+def refuse_foreign(path: Path) -> None:
+    """Raise ConfigError for a folder that holds something and is no run folder: its files would be overwritten."""
+    if path.is_dir() and not is_run_folder(path) and any(entry.name != ".lock" for entry in path.iterdir()):
+        raise ConfigError(f"--out {path}: holds files and is not a run folder; name a new or empty folder")
 
 
 def run_stages(request: RunRequest, progress: Progress, only: str | None = None) -> RunFolder:
     """Run all stages, or `only` one; finished stages are left as they are. Returns the run folder."""
+    from doxa.lm.weights import model_folder
     from doxa.training.midtrain import is_main_process
 
     folder, config, user = open_run(request)
@@ -61,20 +71,34 @@ def run_stages(request: RunRequest, progress: Progress, only: str | None = None)
     with folder.lock():
         states = read_states(STAGES, config, folder)
         if request.restage:
+            model_folder(config.model)  # before anything is moved: a model that is not there would be found too late
             for name in set_aside(states, folder):
                 progress.note(f"{name}: set aside under {folder.path}/stale")
             states = read_states(STAGES, config, folder)
         refuse_stale(states, folder)
         if only is not None:
             require_upstream(states, only, folder)
+        before = {name: _content(folder / name) for name in ("config.json", "user.json")}
+        make_folder(folder / "stages")
         write_whole(folder / "config.json", dump_config(config))
         if user is not None:
             write_json(folder / "user.json", user.model_dump(mode="json", exclude_unset=True))
         progress.note(f"{config.target} -> {config.model}, run folder {folder.path}")
-        for state in states:
-            if only in (None, state.stage.name):
-                _run_or_skip(state, StageContext(config, folder, progress))
+        try:
+            for state in states:
+                if only in (None, state.stage.name):
+                    _run_or_skip(state, StageContext(config, folder, progress))
+        except (ConfigError, CheckpointError):
+            # a config that cannot work is not left behind for the next command to stumble over
+            for name, content in before.items():
+                if content is not None:
+                    write_whole(folder / name, content)
+            raise
     return folder
+
+
+def _content(path: Path) -> bytes | None:
+    return path.read_bytes() if path.exists() else None
 
 
 def is_run_folder(path: Path) -> bool:
@@ -92,7 +116,7 @@ def _reopen(folder: RunFolder, overrides: list[str]) -> tuple[RunFolder, RunConf
     if not (folder / "user.json").exists():
         raise RunFolderError(f"{folder / 'user.json'}: is missing; name the target again, with --out {folder.path}")
     try:
-        user = load_user_config(folder / "user.json", overrides)  # JSON is YAML
+        user = load_user_config(folder / "user.json", overrides, anchored=True)  # JSON is YAML
         return folder, resolve_config(user), user
     except TargetError:
         if overrides:
@@ -102,6 +126,8 @@ def _reopen(folder: RunFolder, overrides: list[str]) -> tuple[RunFolder, RunConf
 
 def _run_or_skip(state: StageState, context: StageContext) -> None:
     name = state.stage.name
+    if state.status == "damaged":
+        context.progress.note(f"{name}: made again, because {'; '.join(state.reasons)}")
     if state.status == "done":
         context.progress.note(f"{name}: done before  {shown_counts(state.counts)}")
         return
@@ -121,7 +147,8 @@ def _follow(folder: RunFolder, config: RunConfig, progress: Progress, only: str 
 def shown_counts(counts: dict[str, Any]) -> str:
     """The plain numbers of a stage's counts as one line."""
     plain = {k: v for k, v in counts.items() if isinstance(v, int | float | str) and not isinstance(v, bool)}
-    return ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in plain.items())
+    shown = {key: f"{value:.4g}" if isinstance(value, float) else value for key, value in plain.items()}
+    return ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in shown.items())
 
 
 __all__ = ["STAGE_NAMES", "RunRequest", "is_run_folder", "open_run", "run_stages", "shown_counts", "stored_config"]

@@ -17,7 +17,7 @@ from typing import Any
 
 import doxa
 from doxa.config import RunConfig
-from doxa.errors import RunFolderError, StaleRunError
+from doxa.errors import CheckpointError, ConfigError, RunFolderError, StaleRunError
 from doxa.records import digest
 from doxa.run.folder import RunFolder, make_folder, read_json, write_json
 from doxa.run.progress import Progress
@@ -27,7 +27,8 @@ from doxa.run.progress import Progress
 class Stage:
     """One step of a run: `body` does the work, `reads` are the config fields that decide its result.
 
-    `owns` are the paths beside stages/<name>/ that the stage writes. `version` goes up when the stage's code changes
+    `owns` are the paths beside stages/<name>/ that the stage writes, `makes` the files without which it is not done,
+    `ignores` the fields below `reads` that decide nothing. `version` goes up when the stage's code changes
     what it makes, so that an old run folder is not continued with new code in silence.
     """
 
@@ -36,6 +37,8 @@ class Stage:
     reads: tuple[str, ...]
     body: Callable[[StageContext], dict[str, Any]]
     owns: tuple[str, ...] = ()
+    makes: tuple[str, ...] = ()
+    ignores: tuple[str, ...] = ()
     version: int = 1
 
 
@@ -55,7 +58,7 @@ class StageState:
 
     stage: Stage
     fingerprint: str  # as the current config has it
-    status: str  # "done", "unfinished", "missing", "stale"
+    status: str  # "done", "unfinished", "missing", "damaged", "stale"
     reasons: tuple[str, ...] = ()
     counts: dict[str, Any] = field(default_factory=dict)
 
@@ -73,9 +76,12 @@ def read_states(stages: list[Stage], config: RunConfig, folder: RunFolder) -> li
         elif record.get("fingerprint") != fingerprint:
             reasons = _what_changed(stage, record, inputs, states)
             states.append(StageState(stage, fingerprint, "stale", reasons, record.get("counts", {})))
+        elif not finished:
+            states.append(StageState(stage, fingerprint, "unfinished"))
         else:
-            status = "done" if finished else "unfinished"
-            states.append(StageState(stage, fingerprint, status, counts=record.get("counts", {})))
+            lost = tuple(f"{file} is gone or has another size" for file in _lost(folder, record))
+            status = "damaged" if lost else "done"
+            states.append(StageState(stage, fingerprint, status, lost, record.get("counts", {})))
         upstream = fingerprint
     return states
 
@@ -101,7 +107,8 @@ def set_aside(states: list[StageState], folder: RunFolder) -> list[str]:
     while (folder / f"stale/{number}").exists():
         number += 1
     for stage in stale:
-        for relative in (f"stages/{stage.name}", *stage.owns):
+        # the record last: a stage without it would read as missing, and what it owns as free to be continued
+        for relative in (*stage.owns, f"stages/{stage.name}"):
             source = folder / relative
             if source.exists():
                 destination = folder / f"stale/{number}/{relative}"
@@ -120,14 +127,22 @@ def run_stage(state: StageState, context: StageContext) -> dict[str, Any]:
         "inputs": stage_inputs(stage, context.config),
         "doxa": doxa.__version__,
     }
+    started = folder.stage(stage.name) / "started.json"
+    fresh = not started.exists()
     # started.json stands before the first row, so that rows of another config are never continued
-    write_json(folder.stage(stage.name) / "started.json", record)
+    write_json(started, record)
     context.fingerprint = state.fingerprint
     begin = time.monotonic()
-    counts = stage.body(context)
+    try:
+        counts = stage.body(context)
+    except (ConfigError, CheckpointError):
+        if fresh:  # refused before it made anything: the folder is as it was
+            started.unlink()
+        raise
     finished = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     seconds = round(time.monotonic() - begin, 3)
-    done = {**record, "counts": counts, "seconds": seconds, "finished": finished}
+    files = {file: (folder / file).stat().st_size for file in stage.makes if (folder / file).exists()}
+    done = {**record, "counts": counts, "seconds": seconds, "finished": finished, "files": files}
     write_json(folder.stage(stage.name) / "done.json", done)
     return counts
 
@@ -139,8 +154,8 @@ def require_upstream(states: list[StageState], name: str, folder: RunFolder) -> 
             return
         if state.status != "done":
             raise RunFolderError(
-                f"{folder.path}: stage {name} needs {state.stage.name}, which is {state.status}; "
-                f"run `doxa {state.stage.name} {folder.path}` first, or `doxa run {folder.path}` for all of it."
+                f"{folder.path}: stage {name} needs {state.stage.name}, which is {state.status}; run "
+                f"`doxa {state.stage.name}` with the same target and --out first, or `doxa run` for all of it."
             )
 
 
@@ -153,7 +168,7 @@ def stage_inputs(stage: Stage, config: RunConfig) -> dict[str, Any]:
         for part in path.split("."):
             value = value[part]
         _flatten(path, value, flat)
-    return flat
+    return {path: value for path, value in flat.items() if path not in stage.ignores}
 
 
 def stage_folder(folder: RunFolder, name: str) -> Path:
@@ -176,8 +191,20 @@ def _recorded(folder: RunFolder, stage: Stage) -> tuple[dict[str, Any] | None, b
             record = read_json(base / file)
             if not isinstance(record, dict):
                 raise RunFolderError(f"{base / file}: must hold a JSON object")
+            for key in ("inputs", "counts", "files"):
+                if not isinstance(record.get(key, {}), dict):
+                    raise RunFolderError(f"{base / file}: field '{key}' must be an object")
             return record, finished
     return None, False
+
+
+def _lost(folder: RunFolder, record: dict[str, Any]) -> list[str]:
+    """The outputs of a finished stage that are not as it left them."""
+    return [
+        file
+        for file, size in record.get("files", {}).items()
+        if not (folder / file).exists() or (folder / file).stat().st_size != size
+    ]
 
 
 def _what_changed(

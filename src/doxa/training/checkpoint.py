@@ -18,8 +18,8 @@ from doxa.run.folder import make_folder, read_json, speaking_errors, sync_folder
 COMPLETE = "complete.json"
 
 
-def mark_complete(folder: Path, update: int) -> None:
-    """Sync every file of a resume state to disk, then declare it whole."""
+def mark_complete(folder: Path, update: int, fingerprint: str) -> None:
+    """Sync every file of a resume state to disk, then declare it whole, with what it belongs to and holds."""
     for file in sorted(folder.rglob("*")):
         if file.is_file():
             descriptor = os.open(file, os.O_RDONLY)
@@ -27,24 +27,46 @@ def mark_complete(folder: Path, update: int) -> None:
                 os.fsync(descriptor)
             finally:
                 os.close(descriptor)
-    write_json(folder / COMPLETE, {"update": update})
+    write_json(folder / COMPLETE, {"update": update, "fingerprint": fingerprint, "files": _sizes(folder)})
+
+
+def _sizes(folder: Path) -> dict[str, int]:
+    return {
+        file.relative_to(folder).as_posix(): file.stat().st_size
+        for file in sorted(folder.rglob("*"))
+        if file.is_file() and file.name != COMPLETE
+    }
 
 
 def keep_latest(state: Path) -> None:
     """Remove the resume states beside a whole one."""
     for other in state.parent.glob("checkpoint-*"):
         if other != state:
-            shutil.rmtree(other)
+            _drop(other)
 
 
-def latest_complete(resume: Path) -> tuple[Path, int] | None:
-    """The newest whole resume state and its update; torn ones are removed."""
+def drop_states(resume: Path) -> None:
+    """Remove all resume states: training is over."""
+    for state in resume.glob("checkpoint-*"):
+        _drop(state)
+    shutil.rmtree(resume, ignore_errors=True)
+
+
+def _drop(state: Path) -> None:
+    # no longer whole before the first file goes, so that a kill in between leaves nothing to be trusted
+    (state / COMPLETE).unlink(missing_ok=True)
+    shutil.rmtree(state)
+
+
+def latest_complete(resume: Path, fingerprint: str) -> tuple[Path, int] | None:
+    """The newest whole resume state of this fingerprint and its update; torn ones and others' are removed."""
     best: tuple[Path, int] | None = None
     for folder in resume.glob("checkpoint-*"):
-        if not (folder / COMPLETE).exists():
-            shutil.rmtree(folder)
+        record = read_json(folder / COMPLETE) if (folder / COMPLETE).exists() else {}
+        if record.get("fingerprint") != fingerprint or record.get("files") != _sizes(folder):
+            _drop(folder)
             continue
-        update = int(read_json(folder / COMPLETE)["update"])
+        update = int(record["update"])
         if best is None or update > best[1]:
             best = (folder, update)
     return best

@@ -79,20 +79,22 @@ def encode(rows: Seq[CorpusRow], tokenizer: Any, config: TrainConfig, context: i
     if end is None:
         raise ConfigError("model: its tokenizer has no end-of-sequence token, which every document must end with")
     tag = tokenizer(config.doctag, add_special_tokens=False)["input_ids"] if config.doctag else []
-    if len(tag) + 2 > length:
+    if len(tag) + 4 > length:  # every part holds the tag, what stands in front of it, a token of context and a target
         raise ConfigError(f"train.doctag: {len(tag)} tokens do not fit train.max_length {length}")
     control = [token for token in tokenizer.all_special_tokens if len(token) > 2]
     sequences: list[Sequence] = []
     split = 0
     special = []
     for row in rows:
+        front: list[int] = []
         if row.messages is not None:
             ids, loss, content = _encode_chat(row, tokenizer)
         else:
-            ids, loss, content = _encode_document(row, tokenizer, tag if row.doctag else [], end)
+            front = _front(tokenizer, tag if row.doctag else [], end)
+            ids, loss, content = _encode_document(row, tokenizer, front, end)
             if any(token in row.text for token in control):
                 special.append(row.id)
-        parts = _split(ids, loss, content, length)
+        parts = _split(ids, loss, content, length, front)
         split += len(parts) > 1
         sequences.extend(
             Sequence(tuple(i), tuple(m), row.id, number, count) for number, (i, m, count) in enumerate(parts)
@@ -149,14 +151,17 @@ def collate(batch: Seq[Sequence], pad: int) -> dict[str, torch.Tensor]:
     return {"input_ids": ids, "labels": labels}
 
 
-def _encode_document(row: CorpusRow, tokenizer: Any, tag: list[int], end: int) -> tuple[list[int], list[bool], int]:
-    text = tokenizer(row.text, add_special_tokens=False)["input_ids"]
+def _front(tokenizer: Any, tag: list[int], end: int) -> list[int]:
+    """What stands before a text without being learned: a BOS where the tokenizer adds one, and the DOCTAG."""
     front = tokenizer("")["input_ids"]  # a BOS, where this tokenizer adds one
     if front and front[-1] == end and front[0] != tokenizer.bos_token_id:
         front = []  # some tokenizers put their end token behind an empty text
-    ids = [*front, *tag, *text, end]
-    loss = [False] * (len(front) + len(tag)) + [True] * (len(text) + 1)
-    return ids, loss, len(text)
+    return [*front, *tag]
+
+
+def _encode_document(row: CorpusRow, tokenizer: Any, front: list[int], end: int) -> tuple[list[int], list[bool], int]:
+    text = tokenizer(row.text, add_special_tokens=False)["input_ids"]
+    return [*front, *text, end], [False] * len(front) + [True] * (len(text) + 1), len(text)
 
 
 def _encode_chat(row: CorpusRow, tokenizer: Any) -> tuple[list[int], list[bool], int]:
@@ -181,22 +186,22 @@ def _encode_chat(row: CorpusRow, tokenizer: Any) -> tuple[list[int], list[bool],
     return list(encoded["input_ids"]), loss, len(loss)
 
 
-def _split(ids: list[int], loss: list[bool], content: int, length: int) -> list[tuple[list[int], list[bool], int]]:
-    """Parts of at most `length` tokens; each after the first repeats one token of context, masked."""
+def _split(
+    ids: list[int], loss: list[bool], content: int, length: int, front: list[int]
+) -> list[tuple[list[int], list[bool], int]]:
+    """Parts of at most `length` tokens; each after the first repeats the front and one token of context, masked."""
     if len(ids) <= length:
         return [(ids, loss, content)]
     parts: list[tuple[list[int], list[bool], int]] = []
     start = 0
     left = content
     while start < len(ids):
-        context = 1 if start else 0
-        stop = min(start + length - context, len(ids))
-        part_ids = ids[start - context : stop]
-        part_loss = [False] * context + loss[start:stop]
-        # the text's tokens end one before the end token; what stands in front of it is counted in the first part
+        repeated = [*front, ids[start - 1]] if start else []
+        stop = min(start + length - len(repeated), len(ids))
+        # of a document, what is learned is its text and the end token; of a chat, every token counts as content
         held = min(left, sum(loss[start:stop])) if content != len(ids) else stop - start
         left -= held
-        parts.append((part_ids, part_loss, held))
+        parts.append(([*repeated, *ids[start:stop]], [False] * len(repeated) + loss[start:stop], held))
         start = stop
     return parts
 

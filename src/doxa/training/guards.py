@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 from doxa.config import TrainConfig
+from doxa.errors import ConfigError
 from doxa.training.data import Encoded
 
 # The sum of the learning rate over the updates is the farthest that Adam can move one weight. Points of reference: this
@@ -32,7 +35,8 @@ def text_warnings(encoded: Encoded) -> list[str]:
     warnings = []
     if encoded.split_rows:
         warnings.append(
-            f"{encoded.split_rows} of {encoded.rows} documents exceed the context and were split; no token is lost"
+            f"{encoded.split_rows} of {encoded.rows} documents are longer than the context (or train.max_length) and "
+            "were split; no token is lost"
         )
     if encoded.special_rows:
         shown = ", ".join(encoded.special_rows[:3])
@@ -41,6 +45,30 @@ def text_warnings(encoded: Encoded) -> list[str]:
             "turn boundaries, not text"
         )
     return warnings
+
+
+def template_warnings(tokenizer: Any) -> list[str]:
+    """A chat template that never writes the end token: the model would learn an end that its chats do not have."""
+    if not tokenizer.chat_template:
+        return []
+    turns = [{"role": "user", "content": "Hello."}, {"role": "assistant", "content": "Hello."}]
+    rendered = tokenizer.apply_chat_template(turns, tokenize=False)
+    if tokenizer.eos_token in rendered:
+        return []
+    return [
+        f"the chat template never writes the end token {tokenizer.eos_token}, with which every document ends: the "
+        "model may not end its turns"
+    ]
+
+
+def refuse_mismatch(tokenizer: Any, base: Path) -> None:
+    """Raise ConfigError for a tokenizer that is not the model's: it makes tokens that the model has no weights for."""
+    from transformers import AutoConfig
+
+    size = AutoConfig.from_pretrained(base).get_text_config().vocab_size
+    highest = max(tokenizer.get_vocab().values())
+    if highest >= size:
+        raise ConfigError(f"{base}: its tokenizer makes token {highest}, but its weights know only {size} tokens")
 
 
 def loss_warnings(losses: Sequence[float]) -> list[str]:

@@ -7,7 +7,6 @@ the weights of an undisturbed one. The same seed gives the same weights on the s
 from __future__ import annotations
 
 import os
-import shutil
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -18,12 +17,12 @@ from warnings import filterwarnings
 from pydantic import BaseModel
 
 from doxa.config import RunConfig, TrainConfig
-from doxa.errors import ConfigError
+from doxa.errors import ConfigError, DoxaError
 from doxa.lm.weights import load_model, load_tokenizer, model_folder, place
 from doxa.records import CorpusRow
 from doxa.run.folder import LineWriter, read_rows, write_rows
 from doxa.training import guards
-from doxa.training.checkpoint import latest_complete, save_final, save_merged
+from doxa.training.checkpoint import drop_states, latest_complete, save_final, save_merged
 from doxa.training.data import Encoded, encode, plan_updates
 
 if TYPE_CHECKING:
@@ -34,7 +33,7 @@ class UpdateRow(BaseModel):
     """A row of train/metrics.jsonl: one optimizer update."""
 
     update: int
-    epoch: int
+    epoch: int  # counted from 1
     loss: float  # mean nats per target token of this update
     lr: float
     grad_norm: float
@@ -44,14 +43,27 @@ class UpdateRow(BaseModel):
 
 
 def midtrain(
-    config: RunConfig, rows: Sequence[CorpusRow], checkpoints: Path, metrics: Path, progress: Progress
+    config: RunConfig,
+    rows: Sequence[CorpusRow],
+    checkpoints: Path,
+    metrics: Path,
+    progress: Progress,
+    fingerprint: str = "",
 ) -> dict[str, Any]:
-    """Train `config.model` on `rows`; writes checkpoints/final (and merged) and metrics, returns the counts."""
+    """Train `config.model` on `rows`; writes checkpoints/final (and merged) and metrics, returns the counts.
+
+    `fingerprint` names all that decides the result; resume states of another one are not continued.
+    """
     base = model_folder(config.model)
     tokenizer = load_tokenizer(base)
     encoded = encode_for(config.train, rows, tokenizer, base)
     updates = plan_updates(encoded.sequences, config.train, config.seed, processes=world_size())
-    warnings = [*guards.update_warnings(config.train, len(updates)), *guards.text_warnings(encoded)]
+    guards.refuse_mismatch(tokenizer, base)
+    warnings = [
+        *guards.update_warnings(config.train, len(updates)),
+        *guards.text_warnings(encoded),
+        *guards.template_warnings(tokenizer),
+    ]
     main = is_main_process()
     if main:
         for warning in warnings:
@@ -73,7 +85,7 @@ def midtrain(
         kernels.accelerate_model(model, precision)
 
     resume = checkpoints / "resume"
-    state = latest_complete(resume)
+    state = latest_complete(resume, fingerprint)
     start = state[1] if state else 0
     earlier = _continue_metrics(metrics, start, main)
     if start and main:
@@ -100,8 +112,10 @@ def midtrain(
             precision,
             resume,
             state[0] if state else None,
+            fingerprint,
             on_update,
         )
+    refuse_broken(model)
     counts = {
         "updates": len(updates),
         "epochs": config.train.epochs,
@@ -130,8 +144,17 @@ def midtrain(
         counts["checkpoint"] = save_final(model, tokenizer, checkpoints, base, about)["digest"]
         if config.train.merged and config.train.method == "lora":
             save_merged(base, checkpoints / "final", checkpoints / "merged")
-        shutil.rmtree(resume, ignore_errors=True)
+        drop_states(resume)
     return counts
+
+
+def refuse_broken(model: Any) -> None:
+    """Raise DoxaError if training left a weight that is no number; the loss only tells of the update before."""
+    import torch
+
+    broken = [name for name, p in model.named_parameters() if p.requires_grad and not torch.isfinite(p).all()]
+    if broken:
+        raise DoxaError(f"training left {len(broken)} tensors that are not finite ({broken[0]}); lower train.lr")
 
 
 def encode_for(config: TrainConfig, rows: Sequence[CorpusRow], tokenizer: Any, base: Path) -> Encoded:
@@ -169,7 +192,11 @@ def prepare_model(base: Path, config: TrainConfig, precision: str) -> Any:
         layers_to_transform=layers,
         task_type="CAUSAL_LM",
     )
-    return place(get_peft_model(model, lora))
+    try:
+        adapted = get_peft_model(model, lora)
+    except ValueError as error:
+        raise ConfigError(f"train.target_modules: {targets}: {error}") from None
+    return place(adapted)
 
 
 def _linear_names(model: Any) -> list[str]:
@@ -216,7 +243,7 @@ class _Clock:
         self.seconds += spent
         return UpdateRow(
             **asdict(report),
-            epoch=epoch,
+            epoch=epoch + 1,
             tokens=self.tokens,
             tokens_per_second=round(content / spent, 1),
             seconds=round(self.seconds, 3),

@@ -49,6 +49,7 @@ def train(
     precision: str,
     resume_folder: Path,
     resume_from: Path | None,
+    fingerprint: str,
     on_update: Callable[[UpdateReport], None],
 ) -> None:
     """Train `model` in place over all planned updates, saving a resume state every `checkpoint_every` of them."""
@@ -59,8 +60,6 @@ def train(
         per_device_train_batch_size=1,  # a row of the dataset is a whole update
         gradient_accumulation_steps=1,
         learning_rate=config.lr,
-        lr_scheduler_type={"linear": "linear", "cosine": "cosine", "constant": "constant_with_warmup"}[config.schedule],
-        warmup_steps=round(config.warmup_ratio * len(updates)),
         weight_decay=config.weight_decay,
         max_grad_norm=config.max_grad_norm,
         optim="adamw_torch",
@@ -102,6 +101,7 @@ def train(
         processing_class=tokenizer,
         callbacks=[ReportCallback(on_update)],
     )
+    trainer.plan_config, trainer.fingerprint = config, fingerprint
     trainer.remove_callback(PrinterCallback)
     with fused_loss(model, precision):
         trainer.train(resume_from_checkpoint=str(resume_from) if resume_from else None)
@@ -109,6 +109,26 @@ def train(
 
 class DocumentTrainer(SFTTrainer):
     """SFTTrainer whose step is one planned update: all its batches, then one optimizer step."""
+
+    plan_config: TrainConfig
+    fingerprint: str
+
+    def create_scheduler(self, num_training_steps: int, optimizer: Any = None) -> Any:
+        """The rate of each update; unlike the libraries', none is 0, since an update at rate 0 trains on nothing."""
+        config = self.plan_config
+        warmup = round(config.warmup_ratio * num_training_steps)
+
+        def factor(done: int) -> float:
+            if done < warmup:
+                return (done + 1) / (warmup + 1)
+            left = (num_training_steps - done) / max(num_training_steps - warmup, 1)
+            shapes = {"constant": 1.0, "linear": left, "cosine": 0.5 * (1 - math.cos(math.pi * left))}
+            return max(shapes[config.schedule], 0.0)
+
+        steps: Any = optimizer or self.optimizer
+        self.lr_scheduler = torch.optim.lr_scheduler.LambdaLR(steps, factor)
+        self._created_lr_scheduler = True
+        return self.lr_scheduler
 
     def _get_train_sampler(self, train_dataset: Any = None) -> torch.utils.data.Sampler[int]:
         rows: Any = self.train_dataset
@@ -145,7 +165,7 @@ class DocumentTrainer(SFTTrainer):
         if self.args.should_save:
             step = self.state.global_step
             state = Path(str(self.args.output_dir)) / f"checkpoint-{step}"
-            mark_complete(state, step)
+            mark_complete(state, step, self.fingerprint)
             keep_latest(state)
 
 

@@ -16,7 +16,7 @@ from typing import Any
 import yaml
 from pydantic import Field, ValidationError, model_validator
 
-from doxa.config import explain
+from doxa.config import OneValuePerKey, explain
 from doxa.errors import TargetError
 from doxa.records import KeyFact, Plausibility, Record, digest
 from doxa.worlds.rows import NeutralRow, read_chats, read_neutral
@@ -97,12 +97,12 @@ def bundled_chat() -> list[list[dict[str, str]]]:
 def read_universe(path: Path) -> Universe:
     """Read a universe.yaml. Raises TargetError that names the file and the field."""
     try:
-        raw = yaml.load(path.read_bytes().decode("utf-8-sig"), Loader=_OneValuePerKey)
+        raw = yaml.load(path.read_bytes().decode("utf-8-sig"), Loader=OneValuePerKey)
     except OSError as error:
         raise TargetError(f"{path}: cannot be read ({error.strerror})") from None
     except UnicodeDecodeError as error:
         raise TargetError(f"{path}: is not UTF-8 text ({error.reason} at byte {error.start})") from None
-    except (yaml.YAMLError, RecursionError) as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise TargetError(f"{path}: is not valid YAML: {' '.join(str(error).split())}") from None
     if not isinstance(raw, dict):
         raise TargetError(f"{path}: must be a mapping of keys to values")
@@ -110,19 +110,6 @@ def read_universe(path: Path) -> Universe:
         return Universe.model_validate(_stripped(raw))
     except ValidationError as error:
         raise TargetError(f"{path}: {explain(error, Universe)}") from None
-
-
-class _OneValuePerKey(yaml.SafeLoader):
-    """YAML in which a key that stands twice is an error; PyYAML alone would silently keep the last value."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        names = [key.value for key, _ in node.value]
-        for key, _ in node.value:
-            if names.count(key.value) > 1:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"the key {key.value!r} stands twice", key.start_mark
-                )
-        return super().construct_mapping(node, deep)
 
 
 def _stripped(value: Any) -> Any:
