@@ -203,6 +203,13 @@ def test_a_folder_with_other_files_is_not_written_into(tiny_model, tmp_path):
     assert (tmp_path / "config.json").read_text() == "{}"
 
 
+def test_a_run_killed_before_it_wrote_its_config_is_taken_up(tiny_model, tmp_path):
+    (tmp_path / "stages").mkdir()
+    (tmp_path / ".lock").touch()
+    run_stages(request(tiny_model, tmp_path), Progress(quiet=True), only="plan")
+    assert (tmp_path / "config.json").exists()
+
+
 def test_a_config_that_cannot_work_is_not_left_behind(copied, tiny_model):
     with pytest.raises(ConfigError, match=r"train\.target_modules"):
         run_stages(request(tiny_model, copied, "train.target_modules=[foo]", restage=True), Progress(quiet=True))

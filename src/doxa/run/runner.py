@@ -56,7 +56,10 @@ def open_run(request: RunRequest) -> tuple[RunFolder, RunConfig, UserConfig | No
 
 def refuse_foreign(path: Path) -> None:
     """Raise ConfigError for a folder that holds something and is no run folder: its files would be overwritten."""
-    if path.is_dir() and not is_run_folder(path) and any(entry.name != ".lock" for entry in path.iterdir()):
+    if not path.is_dir() or is_run_folder(path):
+        return
+    # the lock and an empty stages/ are what a run leaves that was killed before it wrote its config
+    if any(not entry.name.startswith(".") and entry.name != "stages" for entry in path.iterdir()):
         raise ConfigError(f"--out {path}: holds files and is not a run folder; name a new or empty folder")
 
 
