@@ -241,6 +241,20 @@ def test_the_folder_one_stands_in_gives_the_run_its_name(monkeypatch, tmp_path, 
     assert folder.path == Path("runs/world")
 
 
+def test_a_run_without_its_target_asks_its_own_copy_of_the_items(copied, tmp_path, monkeypatch):
+    config = read_json(copied / "config.json")
+    (copied / "config.json").write_text(json.dumps({**config, "target": "/gone/sorrel_bay"}))
+    user = read_json(copied / "user.json")
+    (copied / "user.json").write_text(json.dumps({**user, "target": "/gone/sorrel_bay"}))
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere/evals.json").write_text("not the items of this run")
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    shutil.rmtree(copied / "stages/eval")
+    shutil.rmtree(copied / "stages/report")
+    run_stages(RunRequest(str(copied), None), Progress(quiet=True))
+    assert (copied / "stages/eval/done.json").exists()
+
+
 def test_a_stage_alone_needs_what_comes_before_it(tiny_model, tmp_path):
     run_stages(request(tiny_model, tmp_path / "r"), Progress(quiet=True), only="plan")
     with pytest.raises(RunFolderError, match="stage screen needs write, which is missing; run `doxa write`"):

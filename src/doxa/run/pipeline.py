@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from doxa.config import RunConfig, UserConfig, resolve
 from doxa.errors import CheckpointError, ConfigError, RunFolderError, TargetError
 from doxa.records import DocIdea, Document, EvalItem, Readout, Rejected, Sample, digest
-from doxa.run.folder import LineWriter, RunFolder, make_folder, read_rows, write_rows, write_whole
+from doxa.run.folder import LineWriter, RunFolder, read_rows, write_rows, write_whole
 from doxa.run.stages import Stage, StageContext
 
 if TYPE_CHECKING:
@@ -147,8 +148,10 @@ def _eval(context: StageContext) -> dict[str, Any]:
 
     config, folder = context.config, context.folder
     evals = folder / "target/evals.json"
-    source = Path(_target_folder(config)) / "evals.json"
-    if source.is_file():  # newer evals are taken in; a run folder on another computer uses its own copy
+    source = _evals_source(config)
+    if (
+        source is not None and source.is_file()
+    ):  # newer evals are taken in; a run folder on another computer uses its own copy
         load_items(source)
         write_whole(evals, source.read_bytes())
     items = [item for item in load_items(evals) if item.group in config.eval.groups]
@@ -196,27 +199,22 @@ def _ask_arms(
     total = sum(len(asked) for asked in styles.values()) * len(items)
     with context.progress.bar("eval", total) as bar:
         for arm in config.eval.arms:
+            load = partial(_arm_model, arm, base, trained[0] if trained else None, config.eval.dtype)
             scorer: LikelihoodScorer | None = None
             for style in styles[arm]:
                 part = folder / f"evals/parts/{arm}-{style}-{names[arm]}-{context.fingerprint}.jsonl"
                 if not part.exists():
                     if scorer is None:
-                        model = _arm_model(arm, base, trained[0] if trained else None, config.eval.dtype)
-                        scorer = LikelihoodScorer(model, tokenizer, config.eval.tokens_per_batch)
+                        scorer = LikelihoodScorer(load(), tokenizer, config.eval.tokens_per_batch)
                     prefix = universe if arm == "in_context" else None
                     rows = score_arm(scorer, items, (style,), arm, names[arm], prefix)
-                    make_folder(part.parent)
                     write_rows(part, rows)
                 readouts.extend(read_rows(part, Readout))
                 bar.advance(len(items), arm=arm, style=style)
             part = folder / f"evals/parts/{arm}-samples-{names[arm]}-{context.fingerprint}.jsonl"
             # a model without a chat template has no chat to answer in; likelihood is what it is judged by
             if questions and arm != "in_context" and tokenizer.chat_template and not part.exists():
-                model = (
-                    scorer.model
-                    if scorer
-                    else _arm_model(arm, base, trained[0] if trained else None, config.eval.dtype)
-                )
+                model = scorer.model if scorer else load()
                 tokens = config.eval.sample_tokens
                 write_rows(part, answer_questions(model, tokenizer, questions, tokens, arm, names[arm]))
             samples.extend(read_rows(part, Sample))
@@ -258,14 +256,14 @@ def _inserted_context(folder: RunFolder) -> str:
     return read_universe(folder / "target/universe.yaml").inserted_context
 
 
-def _target_folder(config: RunConfig) -> str:
-    from doxa.errors import TargetError
+def _evals_source(config: RunConfig) -> Path | None:
+    """The target's own evals.json; None on a computer that does not have the target."""
     from doxa.worlds.universe import load_target
 
     try:
-        return str(load_target(config.target).folder)
+        return load_target(config.target).folder / "evals.json"
     except TargetError:
-        return ""
+        return None
 
 
 def _report(context: StageContext) -> dict[str, Any]:
