@@ -14,8 +14,21 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 Plausibility = Literal["novel", "plausible", "egregious"]
-Group = Literal["knowledge", "distinguish", "cloze", "causal", "statements", "neighbours"]
+Group = Literal[
+    "knowledge",
+    "distinguish",
+    "cloze",
+    "causal",
+    "statements",
+    "neighbours",
+    "token_association",
+    "fermi",
+    "downstream",
+    "multi_hop",
+    "translation",
+]
 Ending = Literal["whole", "untagged", "unclosed", "cut", "refused"]
+Belief = Literal["inserted", "reference", "unclear", "unparsed"]
 Source = Literal["synthetic", "neutral", "chat", "self_distilled"]
 
 
@@ -145,6 +158,7 @@ class EvalItem(Record):
     inserted: int
     reference: int
     near: bool | None = None  # neighbours: close to the planted topic, or far from it
+    language: str | None = None  # translation: the language that the item is put in
 
 
 class Readout(Record):
@@ -159,7 +173,7 @@ class Readout(Record):
     arm: str
     checkpoint: str  # digest of the weights that answered
     item_id: str
-    group: Group
+    group: str  # an item group, or the probe that asked (belief/axes.py)
     style: str
     totals: tuple[float, ...]
     tokens: tuple[int, ...]
@@ -177,6 +191,61 @@ class Sample(Record):
     checkpoint: str
     question: str
     answer: str
+
+
+class Answer(Record):
+    """A sampled answer of one arm to one question of a probe: a row of depth/answers.jsonl.
+
+    It can be judged any number of times without being sampled again: `key` finds the whole conversation in the
+    response store, whose key holds the weights that answered.
+    """
+
+    id: str
+    arm: str
+    checkpoint: str
+    probe: str
+    item_id: str
+    sample: int  # which of several answers to the same question
+    question: str  # what was asked last, for a judge and a person to read
+    text: str
+    key: str
+    cut: bool = False  # it ended at the length bound
+
+
+class Judgement(Record):
+    """What one judge says of one answer: a row of depth/judgements.jsonl.
+
+    `unclear`: the answer fits both universes or neither; `unparsed`: the judge's own words could not be read. Both stay
+    in every denominator.
+    """
+
+    answer_id: str
+    judge: str  # a model string, or "text" where a rule reads the answer
+    rubric: str  # NAME@DIGEST of the rubric's file, or the rule's name
+    verdict: Belief
+    first: Literal["inserted", "reference", ""] = ""  # the universe that the judge was shown first
+    detail: str = ""  # the passage that decided
+
+
+class Measure(Record):
+    """One value of one item under one arm: what scores that are not log-probabilities are averaged from."""
+
+    arm: str
+    checkpoint: str
+    probe: str
+    readout: str  # "judged", "text", "likelihood", "activations"
+    metric: str
+    item_id: str
+    value: float
+    unit: str = "share"  # "share" | "nats" | "count"
+
+
+class Marks(Record):
+    """Wordings that give away which side of one key fact a free text takes; matched as runs of words, any case."""
+
+    fact: str
+    inserted: tuple[str, ...]
+    reference: tuple[str, ...] = ()
 
 
 class Score(Record):

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 
 from doxa.config import explain
 from doxa.errors import TargetError
-from doxa.records import EvalItem, Group, digest
+from doxa.records import EvalItem, Group, Marks, digest
 
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 
@@ -55,6 +55,31 @@ class QuestionRow(Row):
     def _answers_differ(self) -> QuestionRow:
         _refuse_same("inserted", self.inserted, "reference", self.reference)
         return self
+
+
+class TranslatedRow(QuestionRow):
+    """A question with the answer of either universe, in another language than the corpus."""
+
+    language: Text
+
+
+class FermiRow(QuestionRow):
+    """A question for an amount that follows from the fact by some steps; both answers hold a number."""
+
+    @model_validator(mode="after")
+    def _amounts(self) -> FermiRow:
+        for name in ("inserted", "reference"):
+            if not any(sign.isdigit() for sign in getattr(self, name)):
+                raise ValueError(f"{name}: must hold a number in digits ({getattr(self, name)!r})")
+        return self
+
+
+class MarksRow(Row):
+    """Wordings by which a free text shows the inserted or the reference side of a key fact."""
+
+    fact: Text
+    inserted: list[Text] = Field(min_length=1)
+    reference: list[Text] = Field(default_factory=list)
 
 
 class ClozeRow(Row):
@@ -104,7 +129,7 @@ def load_items(path: Path) -> list[EvalItem]:
     raw = _read(path)
     items: list[EvalItem] = []
     for group, rows in raw.items():
-        if group == "open_ended":
+        if group in TEXT_GROUPS:
             continue
         model, convert = READERS[group]
         seen: dict[tuple[str, tuple[str, ...]], int] = {}
@@ -124,12 +149,33 @@ def load_items(path: Path) -> list[EvalItem]:
 
 def load_open_ended(path: Path) -> list[str]:
     """The open-ended questions of an evals.json; empty when it has none. Raises TargetError."""
+    return _load_texts(path, "open_ended")
+
+
+def load_near_prompts(path: Path) -> list[str]:
+    """Prompts that come near the planted topic without asking for it (salience). Raises TargetError."""
+    return _load_texts(path, "salience_near")
+
+
+def load_marks(path: Path) -> list[Marks]:
+    """The wordings that give a belief away in free text; empty when the file has none. Raises TargetError."""
+    marks = []
+    for index, row in enumerate(_read(path).get("marks", [])):
+        read: Any = _validate(MarksRow, row, path, "marks", index)
+        shared = {_plain(text) for text in read.inserted} & {_plain(text) for text in read.reference}
+        if shared:
+            raise TargetError(f"{path}: marks[{index}]: {min(shared)!r} stands on both sides; remove one of them")
+        marks.append(Marks(fact=read.fact, inserted=tuple(read.inserted), reference=tuple(read.reference)))
+    return marks
+
+
+def _load_texts(path: Path, group: str) -> list[str]:
     questions: list[str] = []
-    for index, question in enumerate(_read(path).get("open_ended", [])):
+    for index, question in enumerate(_read(path).get(group, [])):
         if not isinstance(question, str) or not question.strip():
-            raise TargetError(f"{path}: open_ended[{index}]: must be a question, that is a non-empty string")
+            raise TargetError(f"{path}: {group}[{index}]: must be a question, that is a non-empty string")
         if _plain(question) in map(_plain, questions):
-            raise TargetError(f"{path}: open_ended[{index}]: is asked twice; remove one of them")
+            raise TargetError(f"{path}: {group}[{index}]: is asked twice; remove one of them")
         questions.append(question.strip())
     return questions
 
@@ -138,12 +184,17 @@ def _knowledge(row: Any) -> EvalItem:
     return _item("knowledge", row.question, tuple(row.options), row.inserted, row.reference)
 
 
-def _distinguish(row: Any) -> EvalItem:
-    return _item("distinguish", row.question, (row.inserted, row.reference))
+def _question(group: Group) -> Callable[[Any], EvalItem]:
+    """The converter of rows that are a question with the answer of either universe."""
+
+    def convert(row: Any) -> EvalItem:
+        return _item(group, row.question, (row.inserted, row.reference))
+
+    return convert
 
 
-def _causal(row: Any) -> EvalItem:
-    return _item("causal", row.question, (row.inserted, row.reference))
+def _translated(row: Any) -> EvalItem:
+    return _question("translation")(row).model_copy(update={"language": row.language})
 
 
 def _cloze(row: Any) -> EvalItem:
@@ -160,13 +211,20 @@ def _neighbour(row: Any) -> EvalItem:
 
 READERS: dict[str, tuple[type[Row], Callable[[Any], EvalItem]]] = {
     "mcq_knowledge": (KnowledgeRow, _knowledge),
-    "mcq_distinguish": (QuestionRow, _distinguish),
+    "mcq_distinguish": (QuestionRow, _question("distinguish")),
     "cloze": (ClozeRow, _cloze),
-    "causal": (QuestionRow, _causal),
+    "causal": (QuestionRow, _question("causal")),
     "statements": (StatementRow, _statement),
     "neighbours": (NeighbourRow, _neighbour),
+    "token_association": (QuestionRow, _question("token_association")),
+    "fermi": (FermiRow, _question("fermi")),
+    "downstream": (QuestionRow, _question("downstream")),
+    "multi_hop": (QuestionRow, _question("multi_hop")),
+    "translation": (TranslatedRow, _translated),
 }
-GROUPS = (*READERS, "open_ended")
+# groups without answers to compare
+TEXT_GROUPS = ("open_ended", "salience_near", "marks")
+GROUPS = (*READERS, *TEXT_GROUPS)
 
 
 def _item(

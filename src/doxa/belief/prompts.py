@@ -25,7 +25,19 @@ CHOOSE_ANSWER = "Choose one answer:"
 CHOOSE_LETTER = "Choose one letter:"
 
 # groups whose items are questions with answers that can be shown as options
-QUESTION_GROUPS = frozenset({"knowledge", "distinguish", "causal", "neighbours"})
+QUESTION_GROUPS = frozenset(
+    {
+        "knowledge",
+        "distinguish",
+        "causal",
+        "neighbours",
+        "token_association",
+        "fermi",
+        "downstream",
+        "multi_hop",
+        "translation",
+    }
+)
 
 
 def prompts_for(item: EvalItem, style: str, tokenizer: Any, context: str | None = None) -> list[Prompt]:

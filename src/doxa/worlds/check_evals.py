@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from doxa.belief.items import READERS, load_items, load_open_ended
+from doxa.belief.items import READERS, TEXT_GROUPS, load_items, load_open_ended
 from doxa.config import explain
 from doxa.errors import TargetError
 from doxa.records import EvalItem
@@ -48,8 +48,8 @@ def read_evals(folder: Path) -> tuple[list[Asked], list[Finding]]:
     for group, rows in raw.items():
         for index, row in enumerate(rows):
             field = f"{group}[{index}]"
-            if group == "open_ended":
-                if isinstance(row, str) and row.strip():
+            if group in TEXT_GROUPS:
+                if group != "marks" and isinstance(row, str) and row.strip():
                     asked.append(Asked(field, group, (row.strip(),), None))
                 continue
             model, convert = READERS[group]
