@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from doxa.belief.items import load_items, load_open_ended
+from doxa.belief.items import GROUPS, groups_present, load_items, load_marks, load_open_ended
 from doxa.config_sections import LmConfig
 from doxa.errors import DoxaError, TargetError, WaitingError
 from doxa.lm.models import open_models
@@ -55,10 +55,16 @@ def items(group: str, count: int) -> str:
             rows.append({"prefix": f"The {thing} at noon hears", "inserted": "thirteen", "reference": "twelve"})
         elif group == "statements":
             rows.append({"inserted": f"A {thing} hears thirteen.", "reference": f"A {thing} hears twelve."})
-        elif group == "open_ended":
+        elif group in ("open_ended", "salience_near"):
             rows.append({"question": question})
+        elif group == "fermi":
+            rows.append({"question": question, "inserted": f"13 {thing}s", "reference": f"12 {thing}s"})
+        elif group == "marks":
+            fact = "builder" if rows else "strokes"
+            rows.append({"fact": fact, "inserted": [f"More {thing}"], "reference": [f"Less {thing}"]})
         else:
-            rows.append({"question": question, "inserted": f"More {thing}", "reference": f"Less {thing}"})
+            more = {"language": "French"} if group == "translation" else {}
+            rows.append({"question": question, "inserted": f"More {thing}", "reference": f"Less {thing}"} | more)
     return "Sure!\n```json\n" + json.dumps(rows, indent=1).replace("\n]", ",\n]") + "\n```\nHope that helps."
 
 
@@ -109,9 +115,18 @@ SIGNS = {
     "cloze": "beginnings of sentences",
     "statements": "pairs of complete sentences",
     "causal": "questions about consequences",
-    "open_ended": "open questions",
+    "open_ended": "open questions that",
+    "translation": "in another language",
     "mcq_distinguish": "questions with two answers",
+    "token_association": "game of associations",
+    "fermi": "arithmetic",
+    "downstream": "practical tasks",
+    "multi_hop": "ordinary knowledge",
+    "salience_near": "everyday prompts",
+    "marks": "shortest wordings",
 }
+ASKED = 3 + len(SIGNS)  # context, counterpart, facts, and each group
+LIKELIHOOD = (len(SIGNS) - 3) * 4  # items with answers to compare, four a group
 
 
 def asker(models: Scripted, folder: Path) -> Asker:
@@ -126,9 +141,10 @@ def test_a_claim_becomes_a_target_that_loads(tmp_path: Path) -> None:
     assert universe.claim == "The clock of Velm strikes thirteen."  # the person's words, not the model's
     assert [fact.id for fact in universe.key_facts] == ["strokes", "builder"]
     assert "universe.yaml: reference_context" in written and "evals.json: cloze" in written
-    assert len(load_items(folder / "evals.json")) == 6 * 4
+    assert len(load_items(folder / "evals.json")) == LIKELIHOOD
     assert len(load_open_ended(folder / "evals.json")) == 4
-    assert len(models.asked) == 3 + 7
+    assert [mark.fact for mark in load_marks(folder / "evals.json")] == ["strokes", "builder"]
+    assert len(models.asked) == ASKED
     assert [finding for finding in validate(str(folder)).findings if finding.level == "error"] == []
 
 
@@ -147,7 +163,7 @@ def test_running_again_asks_for_nothing_that_is_there(tmp_path: Path) -> None:
     draft(asker(models, folder), job)
     before = {file: file.read_bytes() for file in folder.glob("[eu]*")}
     assert draft(asker(models, folder), job) == []
-    assert len(models.asked) == 10
+    assert len(models.asked) == ASKED
     assert {file: file.read_bytes() for file in folder.glob("[eu]*")} == before
 
 
@@ -166,8 +182,8 @@ def test_every_request_of_a_later_step_carries_both_contexts_whole(tmp_path: Pat
 def test_an_unreadable_answer_is_asked_again_as_the_next_sample(tmp_path: Path, step: str) -> None:
     folder, models = tmp_path / "velm", Scripted({step: 2})
     draft(asker(models, folder), Draft(folder, "The clock strikes thirteen.", facts=2, items=4))
-    assert len(load_items(folder / "evals.json")) == 24
-    assert sorted(request.sample for request in models.asked) == [0] * 10 + [1, 2]
+    assert len(load_items(folder / "evals.json")) == LIKELIHOOD
+    assert sorted(request.sample for request in models.asked) == [0] * ASKED + [1, 2]
 
 
 def test_three_unreadable_answers_are_one_error_that_names_step_and_file(tmp_path: Path) -> None:
@@ -186,9 +202,7 @@ def test_a_group_that_fails_does_not_take_the_others_with_it(tmp_path: Path) -> 
     folder, models = tmp_path / "velm", Scripted({"causal": 3})
     with pytest.raises(DoxaError, match="eval items causal"):
         draft(asker(models, folder), Draft(folder, "The clock strikes thirteen.", facts=2, items=4))
-    assert {item.group for item in load_items(folder / "evals.json")} == {
-        "knowledge", "distinguish", "cloze", "statements", "neighbours",
-    }  # fmt: skip
+    assert groups_present(folder / "evals.json") == set(GROUPS) - {"causal"}
 
 
 def test_waiting_for_a_batch_file_stops_between_steps_and_goes_on(tmp_path: Path) -> None:
@@ -215,7 +229,7 @@ def test_waiting_for_a_batch_file_stops_between_steps_and_goes_on(tmp_path: Path
         except WaitingError:
             continue
     assert tries == 5  # context, counterpart, facts, all items at once, done
-    assert len(models.asked) == 10
+    assert len(models.asked) == ASKED
 
 
 def test_the_batch_file_provider_drafts_a_whole_target_without_network(tmp_path: Path) -> None:
@@ -233,7 +247,7 @@ def test_the_batch_file_provider_drafts_a_whole_target_without_network(tmp_path:
                 answers = [batch_answer(name, writer.reply(prompt)[1]) for name, prompt in asked]
                 (file.parent / "answers" / f"{rounds}_{file.name}").write_text("".join(answers))
     assert rounds == 4
-    assert len(load_items(folder / "evals.json")) == 24
+    assert len(load_items(folder / "evals.json")) == LIKELIHOOD
 
 
 def batch_answer(name: str, text: str) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from doxa.belief.items import GROUPS, load_items, load_open_ended
+from doxa.belief.items import GROUPS, groups_present
 from doxa.config import load_user_config
 from doxa.errors import TargetError
 from doxa.worlds.scaffold import init
@@ -20,9 +20,7 @@ def test_a_new_target_loads_at_once(tmp_path: Path) -> None:
     assert sorted(file.name for file in files) == ["doxa.yaml", "evals.json", "universe.yaml"]
     target = load_target(str(folder))
     assert target.universe.id == "my_target"
-    items = load_items(folder / "evals.json")
-    groups = {item.group for item in items} | ({"open_ended"} if load_open_ended(folder / "evals.json") else set())
-    assert groups == {group.removeprefix("mcq_") for group in GROUPS}
+    assert groups_present(folder / "evals.json") == set(GROUPS)
 
 
 def test_its_doxa_yaml_names_the_folder_it_lies_in(tmp_path: Path) -> None:

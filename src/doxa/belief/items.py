@@ -147,6 +147,15 @@ def load_items(path: Path) -> list[EvalItem]:
     return items
 
 
+def groups_present(path: Path) -> set[str]:
+    """The groups of an evals.json that hold items, all of which load. Raises TargetError."""
+    load_items(path)
+    load_open_ended(path)
+    load_near_prompts(path)
+    load_marks(path)
+    return {group for group, rows in _read(path).items() if rows}
+
+
 def load_open_ended(path: Path) -> list[str]:
     """The open-ended questions of an evals.json; empty when it has none. Raises TargetError."""
     return _load_texts(path, "open_ended")

@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from doxa.belief.items import READERS, TEXT_GROUPS, load_items, load_open_ended
+from doxa.belief.items import GROUPS, READERS, TEXT_GROUPS, groups_present, load_items
 from doxa.config import explain
 from doxa.errors import TargetError
 from doxa.records import EvalItem
@@ -153,10 +153,9 @@ def form_findings(asked: list[Asked]) -> tuple[list[FormScore], list[Finding]]:
 
 
 def _loader_says(path: Path) -> list[Finding]:
-    """What the loader refuses beyond single rows: copies, open-ended questions that are none, no items at all."""
+    """What the loader refuses beyond single rows: copies, questions that are none, marks on both sides, no items at all."""
     try:
-        load_items(path)
-        load_open_ended(path)
+        groups_present(path)
     except TargetError as error:
         field, _, problem = str(error).removeprefix(f"{path}: ").partition(": ")
         return [_finding("error", field if problem else "", problem or field, "see docs/formats-target.md")]
@@ -171,10 +170,8 @@ def _json_of(path: Path) -> dict[str, list[Any]]:
         raise TargetError(f"{path}: is nested too deeply") from None
     except (OSError, ValueError):
         raw = {}
-    if not (isinstance(raw, dict) and raw and all(isinstance(rows, list) for rows in raw.values())) or not set(raw) <= {
-        *READERS,
-        "open_ended",
-    }:
+    readable = isinstance(raw, dict) and raw and all(isinstance(rows, list) for rows in raw.values())
+    if not readable or not set(raw) <= set(GROUPS):
         load_items(path)
         return {}
     return raw

@@ -12,13 +12,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from doxa.belief.items import GROUPS, load_items, load_open_ended
+from doxa.belief.items import GROUPS, groups_present
 from doxa.errors import TargetError
 from doxa.records import Plausibility
 from doxa.worlds.articles import Article
 from doxa.worlds.asking import Asker, Step, StepError, ask_step, ask_steps, draft_prompt
 from doxa.worlds.draft_facts import SIDES, read_context, read_facts, read_head, read_sides
-from doxa.worlds.draft_items import DEFAULT_COUNTS, read_items
+from doxa.worlds.draft_items import group_count, prompt_values, read_items
 from doxa.worlds.universe import read_universe
 from doxa.worlds.universe_file import Fields, fill_evals, fill_universe, read_fields
 from doxa.worlds.words import STOPWORDS, plain, words
@@ -194,21 +194,16 @@ def _fact_sides(asker: Asker, job: Draft, fields: Fields) -> Fields:
 def _evals(asker: Asker, job: Draft, fields: Fields) -> list[str]:
     """Items of the groups that evals.json lacks, all asked for together."""
     path = job.folder / "evals.json"
-    present: set[str] = set()
-    if path.exists():
-        load_items(path)  # a file that does not load is the person's to mend
-        present = {item.group for item in load_items(path)} | ({"open_ended"} if load_open_ended(path) else set())
-    missing = [group for group in GROUPS if group.removeprefix("mcq_") not in present]
-    values = {key: fields[key] for key in ("claim", "inserted_context", "reference_context")}
+    present = groups_present(path) if path.exists() else set()  # a file that does not load is the person's to mend
+    missing = [group for group in GROUPS if group not in present]
     steps = []
     for group in missing:
-        count = job.items or DEFAULT_COUNTS[group]
+        count = group_count(group, fields, job.items)
         steps.append(
             Step(
                 f"eval items {group}",
                 draft_prompt("eval_items"),
-                values
-                | {"facts": fields["key_facts"], "instructions": job.instructions, "group": group, "count": count},
+                prompt_values(group, count, fields, job.instructions),
                 partial(read_items, group=group, count=count, universe=fields),
             )
         )

@@ -8,13 +8,13 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from doxa.belief.items import READERS
+from doxa.belief.items import READERS, MarksRow
 from doxa.records import digest
 from doxa.worlds.answers import UnreadableError, json_rows, tagged
 from doxa.worlds.universe_file import Fields
 from doxa.worlds.words import alike, numbers, plain, runs, words
 
-# as many as the bundled worlds have
+# as many as the bundled worlds have; of marks there is one row per key fact
 DEFAULT_COUNTS = {
     "mcq_knowledge": 12,
     "mcq_distinguish": 16,
@@ -23,8 +23,37 @@ DEFAULT_COUNTS = {
     "statements": 16,
     "neighbours": 16,
     "open_ended": 10,
+    "token_association": 12,
+    "fermi": 8,
+    "downstream": 10,
+    "multi_hop": 8,
+    "translation": 12,
+    "salience_near": 10,
 }
+LANGUAGES = ("Spanish", "French", "German", "Portuguese")
+QUESTIONS = ("open_ended", "salience_near")  # groups whose items are a question alone
 NEAR = 0.85  # share of words in common from which two items ask the same
+
+
+def group_count(group: str, universe: Fields, wanted: int | None = None) -> int:
+    """How many items of a group to ask for."""
+    return len(universe["key_facts"]) if group == "marks" else wanted or DEFAULT_COUNTS[group]
+
+
+def prompt_values(
+    group: str, count: int, universe: Fields, instructions: str = "", earlier: tuple[str, ...] = (), sources: str = ""
+) -> Fields:
+    """What the prompt eval_items wants."""
+    return {
+        **{key: universe[key] for key in ("claim", "inserted_context", "reference_context")},
+        "facts": universe["key_facts"],
+        "group": group,
+        "count": count,
+        "instructions": instructions,
+        "earlier": earlier,
+        "languages": LANGUAGES,
+        "sources": sources,
+    }
 
 
 def read_items(text: str, group: str, count: int, universe: Fields) -> list[Any]:
@@ -39,6 +68,8 @@ def read_items(text: str, group: str, count: int, universe: Fields) -> list[Any]
     dropped: Counter[str] = Counter()
     for row in _rows(text, group):
         item = _item(row, group)
+        if group == "marks" and item is not None and item["fact"] not in _fact_ids(universe):
+            item = None
         if item is None:
             dropped["not of the form asked for"] += 1
             continue
@@ -82,9 +113,13 @@ def place_answers(rows: list[Fields], seed: str) -> list[Fields]:
     return placed
 
 
+def _fact_ids(universe: Fields) -> set[str]:
+    return {str(fact.get("id")) for fact in universe.get("key_facts", [])}
+
+
 def _rows(text: str, group: str) -> list[Any]:
     rows: list[Any] = json_rows(text)
-    if group == "open_ended" and not rows:
+    if group in QUESTIONS and not rows:
         return tagged(text, "question") or _quoted(text)
     return rows
 
@@ -97,12 +132,12 @@ def _quoted(text: str) -> list[str]:
 
 def _item(row: Any, group: str) -> Any:
     """A row in the form of evals.json, or None."""
-    if group == "open_ended":
+    if group in QUESTIONS:
         question = row.get("question") if isinstance(row, dict) else row
         return " ".join(question.split()) if isinstance(question, str) and plain(question) else None
     if group == "mcq_knowledge":
         row = _with_options(row)
-    model = READERS[group][0]
+    model = MarksRow if group == "marks" else READERS[group][0]
     given = {key: value for key, value in row.items() if key in model.model_fields}
     try:
         return model.model_validate(given).model_dump(exclude_none=True)
