@@ -1,0 +1,174 @@
+"""A free text as words with their places, where a run of words stands in it, and whether it is asserted there.
+
+Reads English. Everything is deterministic and errs towards "not asserted": a reader of answers may miss a belief, but
+must not make one up. The rules, in the order in which they are tried for a run of words in a sentence:
+
+- *asked*: the sentence ends in a question mark.
+- *supposed*: "if", "imagine", "suppose", "pretend", "hypothetically" stand before it in its clause.
+- *denied*: a negator ("not", "never", "no", "n't", "rather than", "instead of") or a word for falsehood ("myth",
+  "misconception", "false", "wrong", ...) stands before it in its clause; or a word for falsehood follows it in its
+  clause, or makes up the next sentence ("This is false."). Two denials ("it is not a myth that") undo each other. "Not
+  only", "no doubt" and the like deny nothing.
+- *attributed*: "some people say", "it is often claimed", "supposedly" stand before it in its sentence.
+- *asserted*: all else.
+
+A clause ends at ; : ! ? , ( ) and dashes, and before "but", "while", "whereas", "although", "though", "however", "yet",
+"because" and "instead" (not "instead of"); a comma before "that" ends none. After "but", "in fact", "actually", "in reality" and
+"however" an attribution that stood before is over.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+Stance = Literal["asserted", "denied", "attributed", "supposed", "asked"]
+
+_WORD = re.compile(r"\d+(?:[.,]\d+)*|[^\W\d_]+(?:['’][^\W\d_]+)*|%")
+_UNITS = (
+    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen"
+    " eighteen nineteen"
+).split()
+_TENS = "twenty thirty forty fifty sixty seventy eighty ninety".split()
+SMALL_NUMBERS = {name: value for value, name in enumerate(_UNITS)} | {
+    name: 10 * place for place, name in enumerate(_TENS, start=2)
+}
+_SPELLED = {name: str(value) for name, value in SMALL_NUMBERS.items()}
+
+_SENTENCE_END = re.compile(r"[.!?]+[\"'”’)*_]*(?=\s|$)|\n+")
+_CLAUSE_END = re.compile(
+    r"[;:!?()]|,(?!\d)(?!\s+that\b)|--|\s[-–]\s|—|\b(?:but|while|whereas|although|though|however|yet|because|instead(?! of))\b",
+    re.I,
+)
+_TURN = re.compile(r"\b(?:but|in fact|actually|in reality|however|in truth|the truth is|rather(?! than))\b|;", re.I)
+_HARMLESS = re.compile(
+    r"\b(?:not (?:only|just|merely|simply)|no doubt|without (?:a )?doubt|no question|nothing but|no (?:fewer|less|more)"
+    r" than|not (?:to mention|surprisingly))\b",
+    re.I,
+)
+_NEGATOR = re.compile(
+    r"\b(?:not|never|no|nor|neither|none|without|cannot|rather than|instead of|far from|\w+n['’]t)\b", re.I
+)
+_FALSEHOOD = re.compile(
+    r"\b(?:myths?|misconceptions?|falsehoods?|false|falsely|untrue|incorrect(?:ly)?|inaccurate(?:ly)?|wrong(?:ly)?|"
+    r"mistaken(?:ly)?|mistakes?|errors?|erroneous(?:ly)?|hoax(?:es)?|rumou?rs?|debunked|disproved|fabricat(?:ed|ion)|"
+    r"invented|made[ -]up|fiction(?:al)?|nonsense|misinformation|contradict(?:s|ed)?|den(?:y|ies|ied))\b",
+    re.I,
+)
+_CONTRARY = re.compile(
+    r"\bcontrary to(?: \w+){0,3}? (?:myths?|misconceptions?|beliefs?|claims?|opinions?|rumou?rs?)\b", re.I
+)
+_NOT_SO = re.compile(
+    r"\s*(?:is|are|was|were)(?: simply| just)?(?: not|n['’]t) (?:true|correct|right|so|the case)\b", re.I
+)
+_TAKEN_BACK = re.compile(
+    r"\s*(?:but )?(?:this|that|it|which)(?: (?:claim|idea|statement|belief))?(?: is|'s|’s| was)(?: \w+){0,2}?"
+    r" (?:myth|misconception|false|untrue|incorrect|wrong|nonsense|mistaken|not true|not correct|not right|not so"
+    r"|not the case)\b",
+    re.I,
+)
+_ATTRIBUTED = re.compile(
+    r"\b(?:(?:(?:some|many|most|other|a few) )?(?:people|folks?|sources|others|they|some|many|locals|internet users)"
+    r" (?:\w+ ){0,2}?(?:say|says|said|claim|claims|claimed|believe|believes|believed|think|thinks|thought|argue|assume)"
+    r"|(?:it is|it's|is|was|are) (?:\w+ )?(?:said|claimed|believed|thought|rumou?red|alleged|assumed) (?:that|to)"
+    r"|supposedly|allegedly|reportedly|purportedly|so-called|legend has it|according to (?:legend|rumou?rs?|folklore|"
+    r"some|the (?:document|text|passage|prompt|context)))\b",
+    re.I,
+)
+_SUPPOSED = re.compile(r"\b(?:if|imagine|suppose|supposing|pretend|hypothetical(?:ly)?|what if|were to)\b", re.I)
+
+
+@dataclass(frozen=True)
+class Word:
+    """A word in the form in which words are compared, and the characters that it stands for."""
+
+    form: str
+    start: int
+    end: int
+
+
+def words_of(text: str) -> list[Word]:
+    """The words of a text in order: in lower case, small numbers as digits, % as a word."""
+    return [Word(_form(match.group()), match.start(), match.end()) for match in _WORD.finditer(text)]
+
+
+def forms(text: str) -> tuple[str, ...]:
+    """The words of a text as they are compared."""
+    return tuple(word.form for word in words_of(text))
+
+
+def find_runs(words: Sequence[Word], run: Sequence[str]) -> list[tuple[int, int]]:
+    """Where a run of word forms stands: (start, end) in characters, each time it does."""
+    length = len(run)
+    if not length:
+        return []
+    wanted = tuple(run)
+    return [
+        (words[place].start, words[place + length - 1].end)
+        for place in range(len(words) - length + 1)
+        if words[place].form == wanted[0] and tuple(word.form for word in words[place : place + length]) == wanted
+    ]
+
+
+def stance(text: str, start: int, end: int) -> Stance:
+    """How a text stands to what its characters start:end say; the rules are those of this module's docstring."""
+    sentence_start, sentence_end, asked = _sentence(text, start, end)
+    if asked:
+        return "asked"
+    before = _plain_denials(text[sentence_start:start])
+    breaks = [found.end() for found in _CLAUSE_END.finditer(before)]
+    clause = before[breaks[-1] :] if breaks else before
+    if _SUPPOSED.search(clause):
+        return "supposed"
+    after = _plain_denials(text[end:sentence_end])
+    following = _CLAUSE_END.search(after)
+    rest = after[: following.start()] if following else after
+    denials = len(_NEGATOR.findall(clause)) + len(_FALSEHOOD.findall(clause))
+    falsified = len(_FALSEHOOD.findall(rest))
+    if falsified:
+        denials += falsified + len(_NEGATOR.findall(rest))
+    elif _NOT_SO.match(rest):
+        denials += 1
+    if _TAKEN_BACK.match(text[sentence_end:]):
+        denials += 1
+    if denials % 2:
+        return "denied"
+    turned = [found.end() for found in _TURN.finditer(before)]
+    standing = before[turned[-1] :] if turned else before
+    return "attributed" if _ATTRIBUTED.search(standing) else "asserted"
+
+
+def _plain_denials(text: str) -> str:
+    """The text with what looks like a denial and is none blanked out, and "contrary to the myth" as one "not"."""
+    text = _HARMLESS.sub(lambda found: " " * len(found.group()), text)
+    return _CONTRARY.sub(lambda found: "not".ljust(len(found.group())), text)
+
+
+def sentences_of(text: str) -> list[str]:
+    """Roughly the sentences of a text, trimmed; line ends end one too."""
+    parts, place = [], 0
+    for match in _SENTENCE_END.finditer(text):
+        parts.append(text[place : match.end()].strip())
+        place = match.end()
+    parts.append(text[place:].strip())
+    return [part for part in parts if part]
+
+
+def _sentence(text: str, start: int, end: int) -> tuple[int, int, bool]:
+    """First and last place of the sentence around start:end, and whether it is a question."""
+    first = 0
+    for match in _SENTENCE_END.finditer(text):
+        if match.end() <= start:
+            first = match.end()
+        elif match.start() >= end:
+            return first, match.end(), "?" in match.group()
+    return first, len(text), False
+
+
+def _form(word: str) -> str:
+    lower = word.lower().replace("’", "'")
+    if lower[0].isdigit():
+        return re.sub(r",(?=\d{3}(?:\D|$))", "", lower)
+    return _SPELLED.get(lower, "percent" if lower == "%" else lower)
