@@ -12,6 +12,7 @@ import pytest
 from doxa.errors import ConfigError
 from doxa.lm.local import _batches, _row_noise, answer_locally
 from doxa.lm.request import Request, Response, ask
+from doxa.lm.weights import load_model, load_tokenizer
 
 
 def requests(model: Path, count: int, **settings: Any) -> list[Request]:
@@ -27,7 +28,7 @@ def answers(model: Path, asked: list[Request], batch: int) -> dict[str, Response
         assert response.key == request.key not in made
         made[request.key] = response
 
-    answer_locally(str(model), asked, batch, answered)
+    answer_locally(load_model(model), load_tokenizer(model), asked, batch, answered)
     return made
 
 
@@ -122,13 +123,9 @@ def test_the_draws_follow_the_probabilities() -> None:
 
 @pytest.mark.slow
 def test_the_embedded_model_answers_alike_in_any_batch(embedded_model: Path) -> None:
-    name = "smollm2-135m-instruct"
     asked = [
-        ask(f"local/{name}", f"Write one sentence about {subject}.", max_tokens=8, temperature=0.7)
+        ask("local/smollm2-135m-instruct", f"Write one sentence about {subject}.", max_tokens=8, temperature=0.7)
         for subject in ("octopuses", "the harbour of a small town in winter", "bread", "clocks")
     ]
-    alone: dict[str, str] = {}
-    together: dict[str, str] = {}
-    answer_locally(name, asked, 1, lambda request, response: alone.__setitem__(request.key, response.text))
-    answer_locally(name, asked, 4, lambda request, response: together.__setitem__(request.key, response.text))
-    assert alone == together and len(set(alone.values())) == 4
+    alone, together = answers(embedded_model, asked, 1), answers(embedded_model, asked, 4)
+    assert alone == together and len({response.text for response in alone.values()}) == 4

@@ -15,39 +15,56 @@ Messages = list[dict[str, str]]
 
 
 def answer_locally(
-    name: str, requests: list[Request], batch_size: int, answered: Callable[[Request, Response], None]
+    model: Any, tokenizer: Any, requests: list[Request], batch_size: int, answered: Callable[[Request, Response], None]
 ) -> None:
-    """Answer requests with the weights called `name`, on a GPU if there is one.
+    """Answer requests with a loaded model, on the device that it lies on.
 
     Each answer is drawn with a seed of its own, its request's key, so that it does not hang on which requests share its
     batch: a run that was killed goes on to the same answers (up to the rounding of differently padded batches). Raises
     ConfigError for a model without a chat template and for a request longer than the model's context.
     """
-    from doxa.lm.weights import load_model, load_tokenizer, model_folder, place
-
-    folder = model_folder(name)
-    tokenizer = load_tokenizer(folder)
-    if not tokenizer.chat_template:
-        raise ConfigError(f"local/{name}: has no chat template, so it can't be asked; name an instruct model")
-    model = place(load_model(folder, "float32"))
-    prompts = {request.key: _prompt_tokens(request, tokenizer) for request in requests}
+    if requests and not tokenizer.chat_template:
+        raise ConfigError(f"{requests[0].model}: has no chat template, so it can't be asked; name an instruct model")
+    prompts = {request.key: _prompt_tokens(tokenizer, _conversation(request)) for request in requests}
     context = model.config.max_position_embeddings
     for request in requests:
         if len(prompts[request.key]) >= context:
             raise ConfigError(
-                f"local/{name}: a request of {len(prompts[request.key])} tokens ({request.stage}) does not fit into "
+                f"{request.model}: a request of {len(prompts[request.key])} tokens ({request.stage}) does not fit into "
                 f"the model's context of {context}; shorten the universe or take another model"
             )
+    model.eval()  # a lent one may come from training
     for batch in _batches(requests, prompts, batch_size, context):
         for request, response in _answer_batch(model, tokenizer, batch, prompts, context):
             answered(request, response)
 
 
-def _prompt_tokens(request: Request, tokenizer: Any) -> list[int]:
-    conversation = [{"role": message.role, "content": message.content} for message in request.messages]
+def _conversation(request: Request) -> Messages:
+    return [{"role": message.role, "content": message.content} for message in request.messages]
+
+
+def _prompt_tokens(tokenizer: Any, conversation: Messages) -> list[int]:
     text = tokenizer.apply_chat_template(conversation, tokenize=False, add_generation_prompt=True)
     ids: list[int] = tokenizer(text, add_special_tokens=False)["input_ids"]
     return ids
+
+
+def _padding(tokenizer: Any) -> int:
+    pad: int = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else tokenizer.eos_token_id
+    return pad
+
+
+def _padded(prompts: list[list[int]], pad: int, device: Any) -> tuple[Any, Any]:
+    """Token ids and attention mask [batch, longest], padded on the left, so that all answers begin at one column."""
+    import torch
+
+    longest = max(len(prompt) for prompt in prompts)
+    ids = torch.full((len(prompts), longest), pad, device=device)
+    mask = torch.zeros_like(ids)
+    for place, prompt in enumerate(prompts):
+        ids[place, longest - len(prompt) :] = torch.tensor(prompt, device=device)
+        mask[place, longest - len(prompt) :] = 1
+    return ids, mask
 
 
 def _batches(
@@ -85,15 +102,9 @@ def _answer_batch(
     from doxa.lm.request import Response
 
     sampling = batch[0].sampling
-    device = next(model.parameters()).device
-    pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else tokenizer.eos_token_id
-    longest = max(len(prompts[request.key]) for request in batch)
-    ids = torch.full((len(batch), longest), pad, device=device)
-    mask = torch.zeros_like(ids)
-    for place_in_batch, request in enumerate(batch):
-        prompt = prompts[request.key]
-        ids[place_in_batch, longest - len(prompt) :] = torch.tensor(prompt, device=device)
-        mask[place_in_batch, longest - len(prompt) :] = 1
+    pad = _padding(tokenizer)
+    ids, mask = _padded([prompts[request.key] for request in batch], pad, model.device)
+    longest = ids.shape[1]
     noise = [_row_noise(request.key, sampling.temperature, sampling.top_p, sampling.seed) for request in batch]
     room = min(sampling.max_tokens, context - longest)
     with torch.no_grad():
@@ -160,33 +171,19 @@ def generate(
     temperature: float = 0.0,
     seed: int = 0,
     batch_size: int = 16,
-    on_answer: Callable[[int, str], None] | None = None,
 ) -> list[str]:
     """One answer per conversation, in order; greedy at temperature 0.
 
     Conversations are batched as they come, and each batch is seeded by its own place, so asking for the first n only,
-    in whole batches, gives the same first n. `on_answer(index, text)` hears of each answer as its batch ends.
+    in whole batches, gives the same first n.
     """
     import torch
 
-    device = next(model.parameters()).device
-    pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else tokenizer.eos_token_id
+    pad = _padding(tokenizer)
     answers: list[str] = []
     for start in range(0, len(conversations), batch_size):
-        batch = conversations[start : start + batch_size]
-        prompts = [
-            tokenizer(
-                tokenizer.apply_chat_template(conversation, tokenize=False, add_generation_prompt=True),
-                add_special_tokens=False,
-            )["input_ids"]
-            for conversation in batch
-        ]
-        longest = max(len(prompt) for prompt in prompts)
-        ids = torch.full((len(prompts), longest), pad, device=device)
-        mask = torch.zeros_like(ids)
-        for place, prompt in enumerate(prompts):  # padded on the left, so that all answers begin at one column
-            ids[place, longest - len(prompt) :] = torch.tensor(prompt, device=device)
-            mask[place, longest - len(prompt) :] = 1
+        prompts = [_prompt_tokens(tokenizer, one) for one in conversations[start : start + batch_size]]
+        ids, mask = _padded(prompts, pad, model.device)
         sampling: dict[str, Any] = (
             {"do_sample": True, "temperature": temperature, "top_k": 0, "top_p": 1.0}
             if temperature > 0
@@ -197,9 +194,5 @@ def generate(
             out = model.generate(
                 input_ids=ids, attention_mask=mask, max_new_tokens=max_new_tokens, pad_token_id=pad, **sampling
             )
-        for place, row in enumerate(out[:, longest:]):
-            text = tokenizer.decode(row, skip_special_tokens=True).strip()
-            answers.append(text)
-            if on_answer is not None:
-                on_answer(start + place, text)
+        answers += [tokenizer.decode(row, skip_special_tokens=True).strip() for row in out[:, ids.shape[1] :]]
     return answers

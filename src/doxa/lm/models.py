@@ -18,6 +18,7 @@ from doxa.errors import ConfigError, ModelError
 from doxa.lm.batch_file import exchange, is_batch_file
 from doxa.lm.budget import Budget
 from doxa.lm.client import CallError, Endpoint, load_keys, provider, server_address
+from doxa.lm.loaded_weights import LOCAL, LoadedWeights
 from doxa.lm.prices import load_prices
 from doxa.lm.realtime import Calls, Limiter, call_all
 from doxa.lm.request import Request, Response
@@ -26,7 +27,6 @@ from doxa.lm.store import ResponseStore
 if TYPE_CHECKING:
     from doxa.run.progress import Bar, Progress
 
-LOCAL = "local/"
 STORE = "responses.sqlite"
 
 
@@ -41,7 +41,7 @@ class LanguageModels:
         self.prices = load_prices(config.prices)
         self.budget = Budget(store, self.prices, config.budget_usd, config.budget_tokens)
         self._weights: dict[str, str] = {}
-        self._limiters: dict[str, Limiter] = {}
+        self._loaded = LoadedWeights()
         self._bar: Bar | None = None
 
     def answer(self, requests: Iterable[Request], label: str = "", total: int | None = None) -> None:
@@ -51,6 +51,8 @@ class LanguageModels:
         not there yet), ModelError (a model that can't be used, or calls that failed for good); everything that was
         answered is stored, and the same call goes on.
         """
+        # the files of a model on this computer may have been exchanged since the last call
+        self._weights = {model: name for model, name in self._weights.items() if not model.startswith(LOCAL)}
         with self._showing(label, total):
             others: dict[str, list[Request]] = {}
             self._realtime(self._open(requests, others))
@@ -68,6 +70,23 @@ class LanguageModels:
         """Kind and message of the failure that left a request without a response, or None."""
         return self.store.failure(self.pinned(request).key)
 
+    def lend(self, model: str, digest: str, weights: Any, tokenizer: Any) -> None:
+        """Have requests to `model` (local/...) answered by weights that the caller holds and not loaded once more.
+
+        `weights` is a transformers model; `digest` names it in the store: `weights_digest` of its folder and adapter.
+        """
+        self._loaded.lend(model, digest, weights, tokenizer)
+        self._weights.pop(model, None)
+
+    def take_back(self, model: str) -> None:
+        """End `lend`: from here on `model` means what lies at its place again."""
+        self._loaded.take_back(model)
+        self._weights.pop(model, None)
+
+    def release(self) -> None:
+        """Let go of the weights that were loaded to answer; the next request to them loads them again."""
+        self._loaded.release()
+
     def pinned(self, request: Request) -> Request:
         """The request with the weights that would answer it: its key in the store."""
         if request.weights:
@@ -79,9 +98,7 @@ class LanguageModels:
 
     def _find_weights(self, model: str) -> str:
         if model.startswith(LOCAL):
-            from doxa.lm.weights import model_folder, weights_digest
-
-            return weights_digest(model_folder(model.removeprefix(LOCAL)))
+            return self._loaded.digest(model)
         return "" if is_batch_file(model) else server_address(model)
 
     def _open(self, requests: Iterable[Request], others: dict[str, list[Request]]) -> Iterator[Request]:
@@ -106,7 +123,6 @@ class LanguageModels:
         first = next(requests, None)
         if first is None:
             return
-        load_keys()
         asyncio.run(self._call(_chain(first, requests)))
 
     async def _call(self, requests: Iterator[Request]) -> None:
@@ -162,11 +178,13 @@ class LanguageModels:
         elif model.startswith(LOCAL):
             from doxa.lm.local import answer_locally
 
-            answer_locally(model.removeprefix(LOCAL), requests, self.config.local_batch, self._answered)
+            for weights in dict.fromkeys(request.weights for request in requests):
+                loaded = self._loaded.get(model, weights)
+                asked = [request for request in requests if request.weights == weights]
+                answer_locally(loaded.model, loaded.tokenizer, asked, self.config.local_batch, self._answered)
         else:
             from doxa.lm.batch import run_batches
 
-            load_keys()
             self.budget.require_price(model)
             run_batches(model, requests, self.store, self.config, self.budget, self._answered_in_batch, self.progress)
 
@@ -200,7 +218,11 @@ def open_models(folder: Path, config: LmConfig, progress: Progress) -> Iterator[
     """The language models as one folder sees them, with its response store (responses.sqlite)."""
     load_keys()  # before the first request is named: a server's address in .env is part of the name
     with ResponseStore(folder / STORE) as store:
-        yield LanguageModels(folder, store, config, progress)
+        models = LanguageModels(folder, store, config, progress)
+        try:
+            yield models
+        finally:
+            models.release()
 
 
 def usage_table(models: LanguageModels) -> list[dict[str, Any]]:

@@ -1,0 +1,100 @@
+"""The weights that `local/NAME` means: a model, a checkpoint that doxa trained, or a run folder with its final one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from doxa.errors import CheckpointError
+from doxa.lm.digests import weights_digest
+from doxa.lm.embedded import EMBEDDED
+from doxa.lm.model_files import read_json_object
+from doxa.lm.weights import Dtype, load_model, load_tokenizer, model_folder, place
+
+FINAL = Path("checkpoints/final")
+RECORD = "doxa.json"
+
+
+@dataclass(frozen=True)
+class Weights:
+    """A whole model's folder, the LoRA adapter on it if there is one, and the digest of both together."""
+
+    base: Path
+    adapter: Path | None
+    digest: str
+
+    def load(self, dtype: Dtype = "float32") -> tuple[Any, Any]:
+        """Model (the adapter folded in, on a GPU if there is one) and tokenizer. Raises CheckpointError."""
+        tokenizer = load_tokenizer(self.base)
+        if self.adapter is None:
+            return place(load_model(self.base, dtype)), tokenizer
+        from doxa.training.checkpoint import merged_model
+
+        return place(merged_model(self.base, self.adapter, dtype)), tokenizer
+
+
+def find_weights(name: str) -> Weights:
+    """Find what a name means: what `model_folder` takes, a checkpoint folder (doxa.json in it), or a run folder.
+
+    The digest is that of the files as they are now. Raises CheckpointError for a run that has not been trained, a base
+    model that is not here or not the one that was trained on, and weights other than those that doxa.json names.
+    """
+    folder = Path(name).expanduser()
+    if name in EMBEDDED or not folder.is_dir():
+        folder = model_folder(name)
+        return Weights(folder, None, weights_digest(folder))
+    folder = folder.absolute()
+    if _is_run(folder):
+        if not (folder / FINAL / RECORD).is_file():
+            raise CheckpointError(f"{folder}: has no {FINAL}, so nothing was trained to the end; `doxa train` it first")
+        folder = folder / FINAL
+    if (folder / RECORD).is_file():
+        return _checkpoint(folder)
+    if (folder / "adapter_config.json").is_file():
+        raise CheckpointError(
+            f"{folder}: is an adapter without a {RECORD} that names its base model; give a run folder, or the final "
+            "checkpoint in one"
+        )
+    folder = model_folder(str(folder))
+    return Weights(folder, None, weights_digest(folder))
+
+
+def _is_run(folder: Path) -> bool:
+    # a model folder holds a config.json too, but none of a run's folders
+    return (folder / "config.json").is_file() and any((folder / name).is_dir() for name in ("checkpoints", "stages"))
+
+
+def _checkpoint(folder: Path) -> Weights:
+    record = read_json_object(folder / RECORD)
+    lacking = [name for name in ("digest", "base_digest", "model", "adapter") if name not in record]
+    if lacking:
+        raise CheckpointError(f"{folder / RECORD}: field {lacking[0]!r} is missing; was it written by doxa?")
+    if record["adapter"]:
+        base = _base(folder, str(record["model"]), str(record["base_digest"]))
+        weights = Weights(base, folder, weights_digest(base, folder))
+    else:
+        weights = Weights(folder, None, weights_digest(folder))
+    if weights.digest != record["digest"]:
+        raise CheckpointError(
+            f"{folder}: its weights are {weights.digest}, not the {record['digest']} that {RECORD} names; copy the "
+            "whole folder again, or train again"
+        )
+    return weights
+
+
+def _base(folder: Path, name: str, digest: str) -> Path:
+    """The model that an adapter was trained on, under the name that it had then."""
+    try:
+        base = model_folder(name)
+    except CheckpointError as error:
+        raise CheckpointError(
+            f"{folder}: its base model is not here: {error} Write where it lies into field 'model' of {RECORD}"
+        ) from None
+    found = weights_digest(base)
+    if found != digest:
+        raise CheckpointError(
+            f"{folder}: was trained on base weights {digest}, but {name} is {found} here; write where the right ones "
+            f"lie into field 'model' of {RECORD}"
+        )
+    return base
