@@ -186,7 +186,7 @@ def _committed(said: str, mentions: list[_Mention], count: int) -> int | None:
         return None
     last = settled[-1]
     # what stands right beside it belongs to it: "B. Five" agrees, "A or B" and "B. Three" do not
-    beside = {last.option}
+    beside = {last.option} | {mention.option for mention in settled if mention.end == last.end}
     end = last.end
     for mention in mentions:
         if mention.start >= last.end and not mention.denied:

@@ -13,8 +13,8 @@ must not make one up. The rules, in the order in which they are tried for a run 
 - *asserted*: all else.
 
 A clause ends at ; : ! ? , ( ) and dashes, and before "but", "while", "whereas", "although", "though", "however", "yet",
-"because" and "instead" (not "instead of"); a comma before "that" ends none. After "but", "in fact", "actually", "in reality" and
-"however" an attribution that stood before is over.
+"because" and "instead" (not "instead of"); a clause that begins with "that" belongs to the one before. After "but", "in
+fact", "actually", "in reality" and "however" an attribution that stood before is over.
 """
 
 from __future__ import annotations
@@ -39,7 +39,8 @@ _SPELLED = {name: str(value) for name, value in SMALL_NUMBERS.items()}
 
 _SENTENCE_END = re.compile(r"[.!?]+[\"'”’)*_]*(?=\s|$)|\n+")
 _CLAUSE_END = re.compile(
-    r"[;:!?()]|,(?!\d)(?!\s+that\b)|--|\s[-–]\s|—|\b(?:but|while|whereas|although|though|however|yet|because|instead(?! of))\b",
+    r"[;:!?()]|,(?!\d)|--|\s[-–]\s|—"
+    r"|\b(?:but|while|whereas|although|though|however|yet|because|instead(?! of))\b",
     re.I,
 )
 _TURN = re.compile(r"\b(?:but|in fact|actually|in reality|however|in truth|the truth is|rather(?! than))\b|;", re.I)
@@ -118,8 +119,7 @@ def stance(text: str, start: int, end: int) -> Stance:
     if asked:
         return "asked"
     before = _plain_denials(text[sentence_start:start])
-    breaks = [found.end() for found in _CLAUSE_END.finditer(before)]
-    clause = before[breaks[-1] :] if breaks else before
+    clause = _last_clause(before)
     if _SUPPOSED.search(clause):
         return "supposed"
     after = _plain_denials(text[end:sentence_end])
@@ -138,6 +138,16 @@ def stance(text: str, start: int, end: int) -> Stance:
     turned = [found.end() for found in _TURN.finditer(before)]
     standing = before[turned[-1] :] if turned else before
     return "attributed" if _ATTRIBUTED.search(standing) else "asserted"
+
+
+def _last_clause(before: str) -> str:
+    """What stands before a place in its clause; "that" goes back over asides: "a myth, spread by a film, that ..."."""
+    breaks = list(_CLAUSE_END.finditer(before))
+    clause = before[breaks[-1].end() :] if breaks else before
+    if re.match(r"\s*that\b", clause, re.I):
+        firm = [found.end() for found in breaks if found.group() not in (",", "(", ")")]
+        return before[firm[-1] :] if firm else before
+    return clause
 
 
 def _plain_denials(text: str) -> str:
