@@ -153,7 +153,7 @@ def form_findings(asked: list[Asked]) -> tuple[list[FormScore], list[Finding]]:
 
 
 def _loader_says(path: Path) -> list[Finding]:
-    """What the loader refuses beyond single rows: copies, questions that are none, marks on both sides, no items at all."""
+    """What the loader refuses beyond single rows: copies, questions that are none, marks of both sides, no items."""
     try:
         groups_present(path)
     except TargetError as error:
