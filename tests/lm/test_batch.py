@@ -11,7 +11,8 @@ import pytest
 
 from doxa.config_sections import LmConfig
 from doxa.errors import BudgetError, ModelError
-from doxa.lm.batch import BatchTooLarge, Interrupted, Outcome, Unsure, run_batches, too_large
+from doxa.lm.batch import Batches
+from doxa.lm.batch_service import BatchTooLarge, Interrupted, Outcome, Unsure, too_large
 from doxa.lm.budget import Budget
 from doxa.lm.client import CallError
 from doxa.lm.prices import Prices
@@ -97,7 +98,7 @@ def run(store: ResponseStore, service: Service, requests: list[Request], **confi
     """As LanguageModels does: only what is not stored is asked. Returns how long was slept each time."""
     settings = LmConfig(batch=True, **{"attempts": 4, **config})
     slept: list[float] = []
-    run_batches(
+    Batches(
         MODEL,
         [request for request in requests if request.key not in store],
         store,
@@ -107,7 +108,7 @@ def run(store: ResponseStore, service: Service, requests: list[Request], **confi
         Progress(quiet=True),
         service,
         slept.append,
-    )
+    ).run()
     return slept
 
 

@@ -7,14 +7,15 @@ unanswered (errors, expiry, a cancelled or failed batch) is submitted again; one
 
 from __future__ import annotations
 
-import re
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from doxa.errors import ModelError
-from doxa.lm.client import CallError, out_of_funds, provider, scrub
+from doxa.lm.batch_service import BatchService, BatchTooLarge, Interrupted, Unsure
+from doxa.lm.client import CallError
 
 if TYPE_CHECKING:
     from doxa.config_sections import LmConfig
@@ -23,141 +24,38 @@ if TYPE_CHECKING:
     from doxa.lm.store import ResponseStore
     from doxa.run.progress import Progress
 
-CONTROL_TRIES = 8
 MOST_BYTES = 90_000_000  # of one batch; OpenAI takes files of up to 200 MB, Anthropic batches of up to 256 MB
 
 # answers cost less than what is set aside for them, so after a round there is room for more; a round takes up to a day,
 # so that it goes on only while there is room for a tenth of the first one
 WORTH = 10
 
-_TOO_LARGE = re.compile(
-    r"too many (?:requests|tasks)|too[ _]large|(?:batch|file)\b.{0,60}\b(?:exceeds|maximum|limit)", re.I
-)
 
-Result = TypeVar("Result")
-Outcome = tuple[str, "Response | CallError"]  # a request's key and what became of it
+@dataclass
+class Batches:
+    """Gets every request to one model answered by batches, each of which `answered` hears of."""
 
+    model: str
+    requests: list[Request]
+    store: ResponseStore
+    config: LmConfig
+    budget: Budget
+    answered: Callable[[Request, Response], None]
+    progress: Progress
+    service: BatchService
+    sleep: Callable[[float], None] = time.sleep
 
-class BatchTooLarge(Exception):
-    """The service takes fewer requests at once."""
-
-
-class Unsure(Exception):
-    """The line broke while a batch was handed over: it may be there or not."""
-
-
-class Interrupted(Exception):
-    """Results could not be read to the end: those that were read count, the rest is read again.
-
-    `whole` tells that everything arrived and a part of it is garbled, so that waiting for more is of no use.
-    """
-
-    def __init__(self, message: str, whole: bool = False) -> None:
-        super().__init__(message)
-        self.whole = whole
-
-
-class BatchService(Protocol):
-    """One provider's batches. Control calls that fail are retried inside, but for `submit`: it could be paid twice."""
-
-    def submit(self, name: str, requests: list[Request]) -> str:
-        """Hand a batch over; its id there. Raises BatchTooLarge, Unsure, ModelError."""
-        ...
-
-    def find(self, name: str, keys: set[str], known: set[str]) -> str | None:
-        """The id of the batch that was handed over as `name`, if it got there. `known` are ids of other batches."""
-        ...
-
-    def ended(self, remote: str) -> bool:
-        """Whether a batch has ended, in whatever way."""
-        ...
-
-    def results(self, remote: str, requests: dict[str, Request]) -> Iterator[Outcome]:
-        """What an ended batch answered, as far as it got, in any order.
-
-        Raises Interrupted, BatchTooLarge (accepted at first and turned down later), ModelError (turned down for good).
-        """
-        ...
-
-
-def run_batches(
-    model: str,
-    requests: list[Request],
-    store: ResponseStore,
-    config: LmConfig,
-    budget: Budget,
-    answered: Callable[[Request, Response], None],
-    progress: Progress,
-    service: BatchService | None = None,
-    sleep: Callable[[float], None] = time.sleep,
-) -> None:
-    """Get every request answered by batches. Raises BudgetError, and ModelError when rounds bring nothing any more."""
-    _Batches(model, requests, store, config, budget, answered, progress, service or open_service(model), sleep).run()
-
-
-def control(call: Callable[[], Result], sdk_error: type[Exception], model: str) -> Result:
-    """Make a call that changes nothing at the provider, again when its answer is garbled.
-
-    `sdk_error` is what the SDK raises after its own retries. Raises ModelError.
-    """
-    for attempt in range(CONTROL_TRIES):
-        try:
-            return call()
-        except sdk_error as error:
-            last: Exception = error
-            break
-        except (ValueError, LookupError, TypeError, AttributeError) as error:  # no JSON, or JSON of another shape
-            last = error
-            time.sleep(min(5.0, 0.2 * 2**attempt))
-    message = scrub(" ".join(f"{type(last).__name__}: {last}".split()))[:300]
-    raise ModelError(
-        f"model {model}: its batch service does not answer ({message}). The batches go on there; run the same command "
-        "again to collect them"
-    ) from None
-
-
-def open_service(model: str) -> BatchService:
-    """The batch service of a model's provider."""
-    if provider(model) == "anthropic":
-        from doxa.lm.batch_anthropic import AnthropicBatches
-
-        return AnthropicBatches(model)
-    from doxa.lm.batch_openai import OpenAIBatches
-
-    return OpenAIBatches(model)
-
-
-def too_large(message: str) -> bool:
-    """Whether a refusal is of a batch's size, and not of the account's money or of one request's length."""
-    return bool(_TOO_LARGE.search(message)) and not out_of_funds(message)
-
-
-class _Batches:
-    def __init__(
-        self,
-        model: str,
-        requests: list[Request],
-        store: ResponseStore,
-        config: LmConfig,
-        budget: Budget,
-        answered: Callable[[Request, Response], None],
-        progress: Progress,
-        service: BatchService,
-        sleep: Callable[[float], None],
-    ) -> None:
-        self.model = model
-        self.open = {request.key: request for request in requests}
-        self.store, self.config, self.budget = store, config, budget
-        self.answered, self.progress = answered, progress
-        self.service, self.sleep = service, sleep
+    def __post_init__(self) -> None:
+        self.open = {request.key: request for request in self.requests}
         self.rejected: set[str] = set()
         self.last_error = ""
         self.broken: dict[str, int] = {}  # batch -> how often reading its results was cut off
         self.read: set[str] = set()  # batches whose answers to our requests are stored
-        self.most = config.batch_requests
+        self.most = self.config.batch_requests
         self.worth = 0  # requests that a round of batches must have when the budget does not take all
 
     def run(self) -> None:
+        """Raises BudgetError, and ModelError when rounds of batches bring nothing any more."""
         self._recover()
         fruitless = 0
         while True:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 from anthropic import Anthropic, AnthropicError, APIConnectionError, APIStatusError
 
 from doxa.errors import ModelError
-from doxa.lm.batch import CONTROL_TRIES, BatchTooLarge, Interrupted, Outcome, Result, Unsure, control, too_large
+from doxa.lm.batch_service import CONTROL_TRIES, Interrupted, Outcome, Sdk
 from doxa.lm.client import CallError, scrub, thinking_room
 from doxa.lm.request import Request, Response, Stop
 from doxa.records import Usage
@@ -24,20 +24,16 @@ class AnthropicBatches:
     def __init__(self, model: str) -> None:
         if not os.environ.get("ANTHROPIC_API_KEY"):
             raise ModelError(f"model {model}: set ANTHROPIC_API_KEY in the environment or in .env")
-        self._model = model
+        self._sdk = Sdk(model, AnthropicError, APIStatusError, APIConnectionError)
         self._name = model.split("/", 1)[1]
         self._client = Anthropic(max_retries=CONTROL_TRIES)
 
     def submit(self, name: str, requests: list[Request]) -> str:
         """Begin a batch."""
         asked: list[Any] = [{"custom_id": request.key, "params": body(request, self._name)} for request in requests]
-        try:
+        with self._sdk.handing_over():
             # no blind retry: a batch that was made although the answer got lost would be paid for twice
             return self._client.with_options(max_retries=0).messages.batches.create(requests=asked).id
-        except APIStatusError as error:
-            raise self._typed(error) from None
-        except (APIConnectionError, ValueError, TypeError, AttributeError) as error:  # the answer broke or is garbled
-            raise Unsure(scrub(f"{type(error).__name__}: {error}")) from None
 
     def find(self, name: str, keys: set[str], known: set[str]) -> str | None:
         """The batch that asks our keys: batches carry no name here, so those of the right size are read when ended."""
@@ -61,15 +57,15 @@ class AnthropicBatches:
             # its results name none of our requests, and these are submitted again
             return candidate
 
-        return self._control(search)
+        return self._sdk.control(search)
 
     def ended(self, remote: str) -> bool:
         """Whether all of a batch's requests are over."""
-        return self._control(lambda: self._client.messages.batches.retrieve(remote).processing_status) == "ended"
+        return self._sdk.control(lambda: self._client.messages.batches.retrieve(remote).processing_status) == "ended"
 
     def results(self, remote: str, requests: dict[str, Request]) -> Iterator[Outcome]:
         """The results of a batch, streamed."""
-        lines = iter(self._control(lambda: self._client.messages.batches.results(remote)))
+        lines = iter(self._sdk.control(lambda: self._client.messages.batches.results(remote)))
         while True:
             try:
                 line = next(lines, None)
@@ -80,17 +76,6 @@ class AnthropicBatches:
             request = requests.get(line.custom_id)
             if request is not None:
                 yield request.key, _outcome(request, line.result)
-
-    def _control(self, call: Callable[[], Result]) -> Result:
-        return control(call, AnthropicError, self._model)
-
-    def _typed(self, error: APIStatusError) -> Exception:
-        message = scrub(" ".join(str(error).split()))[:300]
-        if error.status_code == 413 or (error.status_code == 400 and too_large(message)):
-            return BatchTooLarge(message)
-        if error.status_code in (408, 409, 429) or error.status_code >= 500:
-            return Unsure(message)
-        return ModelError(f"model {self._model}: the batch was refused: {message}")
 
 
 def body(request: Request, model: str) -> dict[str, Any]:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import io
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 from openai import APIConnectionError, APIStatusError, OpenAI, OpenAIError
 from openai.types import Batch
 
 from doxa.errors import ModelError
-from doxa.lm.batch import CONTROL_TRIES, BatchTooLarge, Interrupted, Outcome, Result, Unsure, control, too_large
+from doxa.lm.batch_service import CONTROL_TRIES, BatchTooLarge, Interrupted, Outcome, Sdk
 from doxa.lm.client import CallError, provider, scrub
 from doxa.lm.openai_format import batch_line, read_batch_line
 from doxa.lm.request import Request
@@ -41,7 +41,7 @@ class OpenAIBatches:
                 raise ModelError(f"model {model}: set OPENAI_API_KEY in the environment or in .env")
             self._name = "/".join(parts[1:])
             self._bound = "max_completion_tokens"
-        self._model = model
+        self._sdk = Sdk(model, OpenAIError, APIStatusError, APIConnectionError)
         self._client = OpenAI(**named, max_retries=CONTROL_TRIES)  # type: ignore[arg-type]
 
     def submit(self, name: str, requests: list[Request]) -> str:
@@ -54,8 +54,8 @@ class OpenAIBatches:
         def upload() -> str:
             return self._client.files.create(file=(f"{name}.jsonl", io.BytesIO(content)), purpose="batch").id
 
-        file = self._control(upload)  # a file that is uploaded twice costs nothing
-        try:
+        file = self._sdk.control(upload)  # a file that is uploaded twice costs nothing
+        with self._sdk.handing_over():
             # no blind retry: a batch that was made although the answer got lost would be paid for twice
             made = self._client.with_options(max_retries=0).batches.create(
                 input_file_id=file,
@@ -64,10 +64,6 @@ class OpenAIBatches:
                 metadata={TAG: name},
             )
             return made.id
-        except APIStatusError as error:
-            raise self._typed(error) from None
-        except (APIConnectionError, ValueError, TypeError, AttributeError) as error:  # the answer broke or is garbled
-            raise Unsure(scrub(f"{type(error).__name__}: {error}")) from None
 
     def find(self, name: str, keys: set[str], known: set[str]) -> str | None:
         """The batch that carries our name in its metadata."""
@@ -78,11 +74,11 @@ class OpenAIBatches:
                     return batch.id
             return None
 
-        return self._control(search)
+        return self._sdk.control(search)
 
     def ended(self, remote: str) -> bool:
         """Whether a batch has come to one of its ends."""
-        return self._control(lambda: self._client.batches.retrieve(remote).status) in ENDED
+        return self._sdk.control(lambda: self._client.batches.retrieve(remote).status) in ENDED
 
     def results(self, remote: str, requests: dict[str, Request]) -> Iterator[Outcome]:
         """The lines of the output file and of the error file."""
@@ -92,7 +88,7 @@ class OpenAIBatches:
             files = [file for file in (batch.output_file_id, batch.error_file_id) if file]
             return batch, [self._client.files.content(file).read() for file in files]
 
-        batch, contents = self._control(fetch)
+        batch, contents = self._sdk.control(fetch)
         if batch.status == "failed" and not contents:
             raise self._failed(batch)
         read = garbled = 0
@@ -124,16 +120,5 @@ class OpenAIBatches:
         if any(error.code in SPLIT_CODES for error in errors):
             return BatchTooLarge(message)
         return ModelError(
-            f"model {self._model}: the batch was turned down: {message}. What was answered before is stored"
+            f"model {self._sdk.model}: the batch was turned down: {message}. What was answered before is stored"
         )
-
-    def _typed(self, error: APIStatusError) -> Exception:
-        message = scrub(" ".join(str(error).split()))[:300]
-        if error.status_code == 413 or (error.status_code == 400 and too_large(message)):
-            return BatchTooLarge(message)
-        if error.status_code in (408, 409, 429) or error.status_code >= 500:
-            return Unsure(message)
-        return ModelError(f"model {self._model}: the batch was refused: {message}")
-
-    def _control(self, call: Callable[[], Result]) -> Result:
-        return control(call, OpenAIError, self._model)

@@ -183,10 +183,20 @@ class LanguageModels:
                 asked = [request for request in requests if request.weights == weights]
                 answer_locally(loaded.model, loaded.tokenizer, asked, self.config.local_batch, self._answered)
         else:
-            from doxa.lm.batch import run_batches
+            from doxa.lm.batch import Batches
+            from doxa.lm.batch_service import open_service
 
             self.budget.require_price(model)
-            run_batches(model, requests, self.store, self.config, self.budget, self._answered_in_batch, self.progress)
+            Batches(
+                model,
+                requests,
+                self.store,
+                self.config,
+                self.budget,
+                self._answered_in_batch,
+                self.progress,
+                open_service(model),
+            ).run()
 
     def _answered(self, request: Request, response: Response) -> None:
         self.store.put(request, response)

@@ -158,6 +158,8 @@ def _with_adapter(model: Any, adapter: Path) -> Any:
 
     with _speaking(adapter, f"as an adapter of {model.name_or_path}"), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Found missing adapter keys")  # an error below
+        # peft's use of a name that transformers is about to change is no news to whoever runs this
+        warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")
         adapted = PeftModel.from_pretrained(model, adapter, local_files_only=True)
     # peft only warns of tensors that it found no place for, or no values for
     wanted = {name: list(tensor.shape) for name, tensor in get_peft_model_state_dict(adapted).items()}
