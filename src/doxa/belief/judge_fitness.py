@@ -1,0 +1,180 @@
+"""Is a judge fit to judge: planted answers with known verdicts, each shown in both orders of the worlds.
+
+The cases stand in judge_cases.jsonl, written for the bundled worlds: clear belief and disbelief, mixtures, refusals,
+hearsay, other languages, documents, loops, and answers that tell the judge what to say.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from doxa.belief.agreement import VERDICTS
+from doxa.belief.judge import SAMPLING, Case, Models, ask_judges, put
+from doxa.belief.rubrics import Side, load_rubric
+from doxa.experiments.stats import Interval, wilson
+from doxa.lm.request import Sampling
+from doxa.records import Answer, Record, digest
+from doxa.run.folder import read_rows
+from doxa.worlds.universe import load_target
+
+CASES = Path(__file__).with_name("judge_cases.jsonl")
+ORDERS: tuple[Side, Side] = ("inserted", "reference")
+# below these a judge's numbers say more of the judge than of the model
+LEAST_ACCURACY, MOST_FLIPS = 0.9, 0.1
+
+
+class PlantedCase(Record):
+    """A row of judge_cases.jsonl. `verdict` is what a judge must come to in either order."""
+
+    id: str
+    world: str
+    rubric: str
+    kind: str
+    question: str
+    answer: str
+    verdict: Literal["inserted", "reference", "unclear"]
+    options: tuple[str, ...] = ()
+    inserted: int = 0
+    reference: int = 1
+
+
+@dataclass(frozen=True)
+class Miss:
+    """A planted case that a judge got wrong."""
+
+    case: str
+    kind: str
+    first: str
+    right: str
+    said: str
+    detail: str
+
+
+@dataclass(frozen=True)
+class SelfTest:
+    """How a judge does on planted answers. All shares are of cases; `n` counts cases, each asked in both orders."""
+
+    judge: str
+    n: int
+    accuracy: Interval  # Wilson over cases; a case that is right in one order counts half
+    by_rubric: dict[str, tuple[float, int]]  # NAME@DIGEST -> accuracy, cases
+    confusion: dict[tuple[str, str], int]  # (right, said) -> judgements
+    flips: Interval  # share of the cases with two orders whose verdict changes with the order
+    flips_n: int
+    first: Interval | None  # of one-sided verdicts on worlds, the share for the world that was shown first; unbiased .5
+    unparsed: float
+    misses: tuple[Miss, ...]
+
+    @property
+    def fit(self) -> bool:
+        """Whether its numbers can be used: right in nine of ten, and no more than one verdict in ten by the order."""
+        return self.accuracy.value >= LEAST_ACCURACY and self.flips.value <= MOST_FLIPS
+
+
+def planted_cases(path: Path = CASES) -> list[PlantedCase]:
+    """The planted answers, in file order. Raises RunFolderError naming line and field."""
+    return read_rows(path, PlantedCase)
+
+
+def self_test(
+    models: Models, judge: str, cases: Sequence[PlantedCase] | None = None, sampling: Sampling = SAMPLING
+) -> SelfTest:
+    """Put every planted answer to a judge, in both orders, and compare with what is right.
+
+    Raises whatever the models raise; what was answered is stored, and the same call goes on.
+    """
+    cases = planted_cases() if cases is None else cases
+    if not cases:
+        raise ValueError("a self-test needs cases")
+    asked = [put(_case(planted), judge, first) for planted in cases for first in ORDERS]
+    said = ask_judges(models, asked, sampling)
+    pairs = list(zip(said[::2], said[1::2], strict=True))
+    right = [sum(row.verdict == case.verdict for row in pair) / 2 for case, pair in zip(cases, pairs, strict=True)]
+    by_rubric: dict[str, list[float]] = {}
+    for (row, _), share in zip(pairs, right, strict=True):
+        by_rubric.setdefault(row.rubric, []).append(share)
+    ordered = [pair for pair, one in zip(pairs, asked[::2], strict=True) if one.rubric.kind != "says"]
+    flips = sum(one.verdict != other.verdict for one, other in ordered)
+    sided = [
+        row.verdict == row.first
+        for row, one in zip(said, asked, strict=True)
+        if one.rubric.kind == "worlds" and row.verdict in ORDERS
+    ]
+    return SelfTest(
+        judge=judge,
+        n=len(cases),
+        accuracy=wilson(sum(right) / len(right), len(right)),
+        by_rubric={name: (sum(shares) / len(shares), len(shares)) for name, shares in by_rubric.items()},
+        confusion=dict(
+            Counter((case.verdict, row.verdict) for case, pair in zip(cases, pairs, strict=True) for row in pair)
+        ),
+        flips=wilson(flips / len(ordered), len(ordered)) if ordered else Interval(0.0, 0.0, 1.0),
+        flips_n=len(ordered),
+        first=wilson(sum(sided) / len(sided), len(sided)) if sided else None,
+        unparsed=sum(row.verdict == "unparsed" for row in said) / len(said),
+        misses=tuple(
+            Miss(case.id, case.kind, row.first, case.verdict, row.verdict, row.detail)
+            for case, pair in zip(cases, pairs, strict=True)
+            for row in pair
+            if row.verdict != case.verdict
+        ),
+    )
+
+
+def self_test_lines(found: SelfTest) -> list[str]:
+    """A self-test in words and a small table, for a terminal."""
+    lines = [
+        f"{found.judge}: right on {_share(found.accuracy)} of {found.n} planted answers, each asked in both orders",
+        f"verdict changes with the order: {_share(found.flips)} of {found.flips_n}",
+    ]
+    if found.first is not None:
+        lines.append(f"sides with the world that is shown first: {_share(found.first)} (without a bias .50)")
+    lines.append(f"could not be read: {found.unparsed:.2f}")
+    lines += [f"  {name}: {share:.2f} of {n}" for name, (share, n) in found.by_rubric.items()]
+    lines.append(f"  {'right / said':<14}" + "".join(f"{verdict:>11}" for verdict in VERDICTS))
+    for right in VERDICTS[:3]:
+        cells = "".join(f"{found.confusion.get((right, said), 0):>11}" for said in VERDICTS)
+        lines.append(f"  {right:<14}{cells}")
+    for miss in found.misses:
+        shown = f", {miss.first} shown first" if miss.first else ""
+        lines.append(f"  {miss.case} ({miss.kind}{shown}): said {miss.said}, right is {miss.right}: {miss.detail}")
+    lines.append(
+        "fit to judge"
+        if found.fit
+        else f"not fit to judge: at least {LEAST_ACCURACY:.0%} must be right, and at most {MOST_FLIPS:.0%} may change "
+        "with the order"
+    )
+    return lines
+
+
+def _case(planted: PlantedCase) -> Case:
+    name = digest("planted", planted.model_dump(mode="json"))
+    answer = Answer(
+        id=name,
+        arm="planted",
+        checkpoint="",
+        probe=planted.rubric,
+        item_id=planted.id,
+        sample=0,
+        question=planted.question,
+        text=planted.answer,
+        key=name,
+    )
+    load_rubric(planted.rubric)
+    return Case(
+        answer,
+        planted.question,
+        load_target(planted.world).universe,
+        planted.rubric,
+        planted.options,
+        planted.inserted,
+        planted.reference,
+    )
+
+
+def _share(interval: Interval) -> str:
+    return f"{interval.value:.2f} [{interval.low:.2f}, {interval.high:.2f}]"
