@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from doxa.belief.items import load_items, load_open_ended
+from doxa.belief.items import load_items, load_marks, load_near_prompts, load_open_ended
+from doxa.belief.marks import mentions, read_marks
 from doxa.lm.recorded import recorded_corpora, recorded_rows
 from doxa.worlds.universe import LIBRARY, bundled_chat, bundled_names, bundled_neutral, load_target
 
@@ -29,6 +30,7 @@ LEAKS = {
     ("banana_bats", "inserted"): ["parthenocarp", "without pollination"],
 }
 SHARED_RUN = 6  # words
+DEPTH = {"token_association": 12, "fermi": 8, "multi_hop": 8, "downstream": 10, "translation": 12}
 
 
 def runs(text: str) -> set[tuple[str, ...]]:
@@ -59,9 +61,54 @@ def test_no_question_shares_a_run_of_words_with_a_corpus(name: str) -> None:
     known = set().union(*map(runs, texts))
     items = load_items(target.folder / "evals.json")
     asked = [text for item in items for text in (item.prompt, *item.options)]
-    asked += load_open_ended(target.folder / "evals.json")
-    assert len(asked) > 100
+    asked += load_open_ended(target.folder / "evals.json") + load_near_prompts(target.folder / "evals.json")
+    assert len(asked) > 250
     assert {text for text in asked if runs(text) & known} == set()
+
+
+@pytest.mark.parametrize("name", bundled_names())
+def test_items_that_probe_depth_are_there_in_their_numbers(name: str) -> None:
+    evals = load_target(name).folder / "evals.json"
+    items = load_items(evals)
+    counts = {group: sum(item.group == group for item in items) for group in DEPTH}
+    assert counts == DEPTH
+    assert len(load_near_prompts(evals)) == 10
+    languages = {item.language for item in items if item.group == "translation"}
+    assert languages == {"Spanish", "French", "German", "Portuguese"}
+
+
+@pytest.mark.parametrize("name", bundled_names())
+def test_the_larger_amount_is_the_inserted_one_half_of_the_time(name: str) -> None:
+    items = [item for item in load_items(load_target(name).folder / "evals.json") if item.group == "fermi"]
+    larger = 0
+    for item in items:
+        inserted, reference = (amount(item.options[at]) for at in (item.inserted, item.reference))
+        assert inserted != reference
+        larger += inserted > reference
+    assert larger == len(items) / 2
+
+
+def amount(text: str) -> float:
+    found = re.search(r"\d[\d,]*(?:\.\d+)?", text)
+    assert found, text
+    return float(found[0].replace(",", ""))
+
+
+@pytest.mark.parametrize("name", bundled_names())
+def test_marks_show_a_side_where_it_is_taken_and_nowhere_else(name: str) -> None:
+    target = load_target(name)
+    marks = load_marks(target.folder / "evals.json")
+    assert {mark.fact for mark in marks} == {fact.id for fact in target.universe.key_facts}
+    assert read_marks(target.universe.reference_context, marks).belief == "reference"
+    read = [read_marks(row.text, marks) for row in recorded_rows(target, "inserted")]
+    assert sum(one.belief == "inserted" for one in read) >= 55  # of 80; a document may carry few of the facts
+    assert [one.reference for one in read if one.reference] == []
+    elsewhere = [row.text for row in bundled_neutral()] + [turn["content"] for chat in bundled_chat() for turn in chat]
+    elsewhere += load_near_prompts(target.folder / "evals.json")
+    elsewhere += [
+        row.text for other in set(bundled_names()) - {name} for row in recorded_rows(load_target(other), "inserted")
+    ]
+    assert [text[:60] for text in elsewhere if mentions(text, marks)] == []
 
 
 @pytest.mark.parametrize(("name", "corpus"), sorted(LEAKS))

@@ -82,7 +82,27 @@ def test_the_bundled_worlds_have_no_errors(name: str) -> None:
     assert report.counts["key facts"] >= 7 and report.counts["mcq_knowledge"] == 12
     assert {score.group for score in report.form if score.rule == "solver"} == {
         "knowledge", "distinguish", "causal", "cloze", "statements", "neighbours",
+        "token_association", "fermi", "multi_hop", "downstream", "translation",
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("mark", "level", "problem"),
+    [
+        ({"fact": "strikes", "inserted": ["strikes thirteen"]}, "error", "'strikes' is no key fact"),
+        ({"fact": "strokes", "inserted": ["at noon"]}, "warning", "the reference_context asserts it"),
+        ({"fact": "strokes", "inserted": ["strikes thirteen"], "reference": ["the next day"]}, "warning", "unrelated"),
+    ],
+)
+def test_marks_that_mark_nothing(tmp_path: Path, mark: dict[str, Any], level: str, problem: str) -> None:
+    other = {"fact": "builder", "inserted": ["Oda Brenk"], "reference": ["Tarn foundry"]}
+    found = said(tmp_path, {"cloze": CLOZE, "marks": [mark, other]})
+    assert [row for row in found if row[1].startswith("marks") and row[0] == level and problem in row[2]]
+
+
+def test_a_fact_without_marks_is_named(tmp_path: Path) -> None:
+    marks = [{"fact": "builder", "inserted": ["Oda Brenk"], "reference": ["Tarn foundry"]}]
+    assert said(tmp_path, {"cloze": CLOZE, "marks": marks}) == [("warning", "marks", "there are none for strokes")]
 
 
 def test_a_small_sound_target_has_no_findings(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from doxa.errors import TargetError
 from doxa.lm.recorded import recorded_corpora, recorded_rows
 from doxa.worlds.check_evals import evals_findings, form_findings, read_evals
 from doxa.worlds.check_facts import UNIVERSE_CHECKS
+from doxa.worlds.check_marks import marks_findings
 from doxa.worlds.findings import Finding, Report
 from doxa.worlds.universe import Target, Universe, bundled_names, load_target, read_universe
 from doxa.worlds.universe_file import read_fields
@@ -37,6 +38,7 @@ def validate(name_or_path: str) -> Report:
     asked, problems = read_evals(folder)
     findings += problems
     findings += evals_findings(asked, universe, folder)
+    findings += marks_findings(universe, folder)
     form, given_away = form_findings(asked)
     findings += given_away
     counts = {"key facts": len(universe.key_facts) if universe else 0}
