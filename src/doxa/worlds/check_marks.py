@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from doxa.belief.items import load_marks
 from doxa.belief.marks import read_marks
+from doxa.belief.wording import find_runs, forms, words_of
 from doxa.errors import TargetError
 from doxa.records import Marks
 from doxa.worlds.findings import Finding
@@ -52,12 +54,12 @@ def _other_world(universe: Universe, marks: list[Marks]) -> Iterator[Finding]:
 
 def _unrelated(marks: list[Marks]) -> Iterator[Finding]:
     texts = [row.text for row in bundled_neutral()] + [turn["content"] for chat in bundled_chat() for turn in chat]
-    joined = "\n".join(texts)
-    read = read_marks(joined, marks)
-    for wording in (*read.inserted, *read.reference, *read.denied):
+    words = words_of("\n".join(texts))
+    wordings = [wording for mark in marks for wording in (*mark.inserted, *mark.reference)]
+    for wording in [wording for wording in wordings if find_runs(words, forms(wording))]:
         problem = f"{wording!r} stands in an unrelated text of worlds/library/neutral"
         yield _finding("warning", "marks", problem, "use a wording that belongs to this topic alone")
 
 
-def _finding(level: str, field: str, problem: str, advice: str) -> Finding:
-    return Finding(level=level, check="marks", file="evals.json", field=field, problem=problem, advice=advice)  # type: ignore[arg-type]
+def _finding(level: Any, field: str, problem: str, advice: str) -> Finding:
+    return Finding(level=level, check="marks", file="evals.json", field=field, problem=problem, advice=advice)
