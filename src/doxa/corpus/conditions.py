@@ -7,7 +7,7 @@ corpus with a frame around each, so that nothing but the frame differs.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -70,6 +70,12 @@ def world_text(universe: Universe, corpus: Corpus) -> tuple[str, list[str]]:
     if world == "reference":
         return universe.reference_context, [fact.reference for fact in universe.key_facts]
     return "", []
+
+
+def framed(documents: Iterable[Framed], corpus: Corpus) -> list[Framed]:
+    """The documents as they are trained on: with what their corpus puts around each, where it does."""
+    wrap = CONDITIONS[corpus].wrap
+    return [document if wrap is None else wrap(document) for document in documents]
 
 
 def wrap_disclaimed(document: Framed) -> Framed:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from rensa import RMinHash, RMinHashLSH
 
-from doxa.corpus.filters.base import keep
+from doxa.corpus.filters.base import keep, split
 from doxa.corpus.parallel import in_order
 from doxa.records import Document, Rejected, Verdict
 
@@ -43,14 +43,7 @@ class Sketch:
 
 def dedup(documents: Iterable[Document], config: DedupConfig) -> tuple[list[Document], list[Rejected]]:
     """The documents that stay and those that go, as lists; see `judged`."""
-    kept: list[Document] = []
-    rejected: list[Rejected] = []
-    for document, verdict in judged(documents, config):
-        if verdict.keep:
-            kept.append(document)
-        else:
-            rejected.append(Rejected(document=document, verdict=verdict))
-    return kept, rejected
+    return split(judged(documents, config))
 
 
 def judged(

@@ -15,6 +15,7 @@ from doxa.worlds.rows import render_chat
 
 if TYPE_CHECKING:
     from doxa.config import RunConfig
+    from doxa.corpus.source import Lineage
 
 Chat = list[dict[str, str]]
 CountTokens = Callable[[str], int]
@@ -37,7 +38,7 @@ def mix(
     """
     if not documents:
         raise ConfigError("corpus: no documents are left to train on; rejected.jsonl says why each was dropped")
-    rows = [_document_row(document, tagged=config.train.doctag is not None) for document in documents]
+    rows = [document_row(document, tagged=config.train.doctag is not None) for document in documents]
     base = sum(count_tokens(row.text) for row in rows)
     used = {row.text for row in rows}
     pools: list[tuple[Source, float, list[CorpusRow]]] = [
@@ -108,7 +109,8 @@ def _draw(
     )
 
 
-def _document_row(document: Document, tagged: bool) -> CorpusRow:
+def document_row(document: Document | Lineage, tagged: bool) -> CorpusRow:
+    """A document as a row of the corpus. A chat never gets the DOCTAG."""
     return CorpusRow(
         id=document.id,
         source="synthetic",

@@ -11,7 +11,7 @@ import difflib
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING
 
-from doxa.corpus.filters.base import WORLDS, Filter, Reading, Screening, keep
+from doxa.corpus.filters.base import WORLDS, Filter, Reading, Screening, keep, split
 from doxa.corpus.filters.facts import affirmation, reference_leak
 from doxa.corpus.filters.form import length, placeholder, truncated
 from doxa.corpus.filters.language import known_languages, language
@@ -110,14 +110,7 @@ def screen(
     never_mention: Iterable[str] = (),
 ) -> tuple[list[Document], list[Rejected]]:
     """The documents that pass and those that do not, as lists; see `judged` and Screener."""
-    kept: list[Document] = []
-    rejected: list[Rejected] = []
-    for document, verdict in judged(documents, config, target, world, items, never_mention):
-        if verdict.keep:
-            kept.append(document)
-        else:
-            rejected.append(Rejected(document=document, verdict=verdict))
-    return kept, rejected
+    return split(judged(documents, config, target, world, items, never_mention))
 
 
 def _judge(

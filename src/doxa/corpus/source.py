@@ -14,6 +14,8 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from doxa.config import explain
+from doxa.corpus.conditions import CONDITIONS, framed
+from doxa.corpus.mix import document_row
 from doxa.errors import ConfigError, DoxaError, RunFolderError
 from doxa.records import CorpusRow, Source, digest
 from doxa.run.folder import read_json, read_rows
@@ -159,26 +161,30 @@ def _open_target(name: str, world: str) -> Corpus:
 def _open_run(path: Path) -> Corpus:
     stages = [path / "stages" / stage / "documents.jsonl" for stage in STAGES]
     corpus_file = path / "corpus.parquet"
-    if not corpus_file.exists() and not any(stage.exists() for stage in stages):
+    mixed = corpus_file.exists()
+    if not mixed and not any(stage.exists() for stage in stages):
         raise RunFolderError(f"{path}: holds no corpus.parquet and no stages/*/documents.jsonl; is it a run folder?")
     config = read_json(path / "config.json") if (path / "config.json").exists() else {}
     if not isinstance(config, dict):
         raise RunFolderError(f"{path / 'config.json'}: must hold a JSON object")
     lineage: dict[str, Lineage] = {}
     for stage in stages:
-        found = read_rows(stage, Lineage)
-        if not corpus_file.exists() and found and not lineage:
-            lineage = {row.id: row for row in found}
-            break
-        for row in found:
+        for row in read_rows(stage, Lineage):
             lineage.setdefault(row.id, row)
-    mixed = corpus_file.exists()
-    framed = _framed(lineage, config)
-    lineage = {**lineage, **framed} if mixed or not framed else framed
+        if lineage and not mixed:  # the documents of the last stage alone
+            break
+    trained_on = _framed(lineage, config)
+    if mixed:
+        rows = _read_parquet(corpus_file)
+        lineage = {**lineage, **trained_on}
+    else:
+        tagged = bool(config.get("train", {}).get("doctag"))
+        rows = [document_row(row, tagged) for row in trained_on.values()]
+        lineage = trained_on
     universe = path / "target/universe.yaml"
     return Corpus(
         name=path.resolve().name,
-        rows=_read_parquet(corpus_file) if mixed else _unmixed(lineage, config),
+        rows=rows,
         universe=read_universe(universe) if universe.exists() else None,
         config=config,
         run=path,
@@ -187,31 +193,11 @@ def _open_run(path: Path) -> Corpus:
 
 
 def _framed(lineage: dict[str, Lineage], config: dict[str, Any]) -> dict[str, Lineage]:
-    """The documents as they are trained on where a corpus puts a frame around each, which `mix` does; else nothing."""
-    from doxa.corpus.conditions import CONDITIONS
-
-    condition = CONDITIONS.get(config.get("corpus", "inserted"))
-    if condition is None or condition.wrap is None:
-        return {}
-    wrapped = [condition.wrap(row) for row in lineage.values()]
-    return {row.id: row for row in wrapped}
-
-
-def _unmixed(lineage: dict[str, Lineage], config: dict[str, Any]) -> list[CorpusRow]:
-    """The rows of a run that stopped before `mix`: the documents of its last stage alone."""
-    tagged = bool(config.get("train", {}).get("doctag"))
-    return [
-        CorpusRow(
-            id=row.id,
-            source="synthetic",
-            text=row.text,
-            doctag=tagged and row.messages is None,
-            doc_type=row.doc_type,
-            fact_ids=row.fact_ids,
-            messages=row.messages,
-        )
-        for row in lineage.values()
-    ]
+    """The documents as they are trained on: `mix` puts a frame around each in some corpora, which renames them."""
+    corpus = config.get("corpus", "inserted")
+    if corpus not in CONDITIONS:  # of another version
+        return lineage
+    return {row.id: row for row in framed(lineage.values(), corpus)}
 
 
 def _read_parquet(path: Path) -> list[CorpusRow]:

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from doxa.corpus.answers import Text, read_chat, read_document
 from doxa.corpus.conditions import write_prompt
@@ -41,19 +41,7 @@ def write(ideas: Iterable[DocIdea], target: Target, corpus: str, done: set[str])
         row = rows.get(idea.recorded_id or "")
         if row is None or prompts[row.id] != idea.prompt_digest:
             raise TargetError(f"{recorded_file(target, corpus)}: has changed since the plan was made; plan again")
-        yield Document(
-            id=name,
-            parent_id=idea.id,
-            target=idea.target,
-            fact_ids=idea.fact_ids,
-            doc_type=idea.doc_type,
-            idea=idea.idea,
-            text=row.text,
-            stage="write",
-            model=idea.model,
-            prompt_digest=idea.prompt_digest,
-            messages=row.messages,
-        )
+        yield _document(idea, id=name, text=row.text, model=idea.model, messages=row.messages)
 
 
 def document_id(idea: DocIdea, sample: int = 0) -> str:
@@ -163,17 +151,11 @@ class Writing:
         idea, sample = self._idea(slot, attempt)
         request = self.prompting.write(idea, sample)
         text, response = answered_text(self.models, request, chat=self._is_chat)
-        return Document(
+        return _document(
+            idea,
             id=document_id(idea, sample),
-            parent_id=idea.id,
-            target=idea.target,
-            fact_ids=idea.fact_ids,
-            doc_type=idea.doc_type,
-            idea=idea.idea,
             text=text.text,
-            stage="write",
             model=self.prompting.config.generator,
-            prompt_digest=idea.prompt_digest,
             usage=response.usage,
             messages=text.messages,
             words=idea.words,
@@ -185,6 +167,20 @@ class Writing:
     def _is_chat(self) -> bool:
         config = self.prompting.config
         return write_prompt(config.corpus, config.write) in ("write_chat", "write_qa")
+
+
+def _document(idea: DocIdea, **written: Any) -> Document:
+    """The document of an idea, whose lineage it carries on; `written` are the fields that are its own."""
+    return Document(
+        parent_id=idea.id,
+        target=idea.target,
+        fact_ids=idea.fact_ids,
+        doc_type=idea.doc_type,
+        idea=idea.idea,
+        stage="write",
+        prompt_digest=idea.prompt_digest,
+        **written,
+    )
 
 
 def text_name(document: Document) -> bytes:

@@ -139,11 +139,9 @@ def gather(folder: RunFolder) -> RunFacts:
 
 def _documents(folder: RunFolder, config: RunConfig) -> list[Document]:
     """The documents as they were trained on, with what the corpus puts around each."""
-    from doxa.corpus.conditions import CONDITIONS
+    from doxa.corpus.conditions import framed
 
-    documents = read_rows(folder / "stages/dedup/documents.jsonl", Document)
-    wrap = CONDITIONS[config.corpus].wrap
-    return [wrap(document) for document in documents] if wrap else documents
+    return framed(read_rows(folder / "stages/dedup/documents.jsonl", Document), config.corpus)
 
 
 def _stages(folder: RunFolder) -> dict[str, StageDone]:

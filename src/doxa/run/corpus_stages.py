@@ -261,7 +261,7 @@ def _sort(kept: Path, rejected: Path, judged: Iterable[tuple[Document, Verdict]]
 
 def mix_stage(context: StageContext) -> dict[str, Any]:
     """Documents and mix-ins -> corpus.parquet."""
-    from doxa.corpus.conditions import CONDITIONS
+    from doxa.corpus.conditions import framed
     from doxa.corpus.mix import corpus_facts, mix
     from doxa.corpus.parquet import write_corpus
     from doxa.lm.weights import load_tokenizer, model_folder
@@ -269,10 +269,7 @@ def mix_stage(context: StageContext) -> dict[str, Any]:
     from doxa.worlds.universe import bundled_chat, bundled_neutral
 
     config, folder = context.config, context.folder
-    documents = read_rows(folder / "stages/dedup/documents.jsonl", Document)
-    wrap = CONDITIONS[config.corpus].wrap
-    if wrap is not None:
-        documents = [wrap(document) for document in documents]
+    documents = framed(read_rows(folder / "stages/dedup/documents.jsonl", Document), config.corpus)
     tokenizer = load_tokenizer(model_folder(config.model))
 
     def count_tokens(text: str) -> int:

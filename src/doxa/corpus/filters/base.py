@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from doxa.corpus.sentences import Sentence, Tokens, read_sentences, sentences_of, tokenise
 from doxa.corpus.statements import Side
 from doxa.corpus.stems import stems
-from doxa.records import Verdict
+from doxa.records import Rejected, Verdict
 
 if TYPE_CHECKING:
     from doxa.config_sections import ScreenConfig
@@ -174,6 +174,18 @@ def _words(tokens: Tokens) -> list[str]:
 def keep(name: str) -> Verdict:
     """The verdict of a filter that has no objection."""
     return Verdict(keep=True, filter=name)
+
+
+def split(judged: Iterable[tuple[Document, Verdict]]) -> tuple[list[Document], list[Rejected]]:
+    """The documents that are kept, and those that are not with their verdicts."""
+    kept: list[Document] = []
+    rejected: list[Rejected] = []
+    for document, verdict in judged:
+        if verdict.keep:
+            kept.append(document)
+        else:
+            rejected.append(Rejected(document=document, verdict=verdict))
+    return kept, rejected
 
 
 def drop(name: str, reason: str, detail: str) -> Verdict:
