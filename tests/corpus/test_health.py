@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from doxa.corpus.health import Health, Measure, Tools, measure, neutral_corpus, prose
+from doxa.corpus.health import Health, measure, neutral_corpus, prose
+from doxa.corpus.health_measures import Measure, Tools
 from doxa.corpus.source import Corpus, open_corpus
 from doxa.records import CorpusRow, digest
 from doxa.report.health_table import health_markdown

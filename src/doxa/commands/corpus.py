@@ -11,7 +11,8 @@ import typer
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from doxa.corpus.health import Encoder, Health, Tools
+    from doxa.corpus.health import Health
+    from doxa.corpus.health_measures import Encoder, Tools
     from doxa.corpus.source import Corpus
 
 Place = Annotated[str, typer.Argument(metavar="CORPUS", help="A run folder, a .jsonl or .parquet file, or a target.")]
@@ -127,7 +128,7 @@ def _opened(place: str, world: str, target: str | None) -> Corpus:
 def _tools(corpus: Corpus, embeddings: bool, encoder: str | None, perplexity: bool, model: str) -> Tools:
     from doxa.config import DEFAULT_MODEL
     from doxa.corpus.export_card import model_name
-    from doxa.corpus.health import Tools
+    from doxa.corpus.health_measures import Tools
 
     name = model or DEFAULT_MODEL
     scorer = None

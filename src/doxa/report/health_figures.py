@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from doxa.corpus.excess import Share
-from doxa.corpus.health import Health, Measure, Number
+from doxa.corpus.health import Health
+from doxa.corpus.health_measures import Measure, Number
 from doxa.report.figures import COLOURS, HAIR, INK, MUTED, PAPER, WIDE, _canvas, _style
 from doxa.report.health_table import figure as three_figures
 

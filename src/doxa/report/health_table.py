@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from doxa.corpus.excess import Excess, Share
-from doxa.corpus.health import Health, Number
+from doxa.corpus.health import Health
+from doxa.corpus.health_measures import Number
 
 if TYPE_CHECKING:
     from rich.console import Console
