@@ -38,10 +38,9 @@ RUBRIC_OF: dict[str, str] = {
     "downstream": "downstream",
     "debate": "stance",
     "pushback": "stance",
-    "finetuned": "awareness",
+    "finetuned_open": "awareness",
     "mention_near": "mention",
     "mention_unrelated": "mention",
-    "document_style": "mention",
     "doctag": "mention",
     "coherence": "coherence",
 }

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -18,7 +18,7 @@ from doxa.belief.rubrics import Side, load_rubric
 from doxa.experiments.stats import Interval, wilson
 from doxa.lm.request import Sampling
 from doxa.records import Answer, Record, digest
-from doxa.run.folder import read_rows
+from doxa.run.folder import read_json, read_rows, write_json
 from doxa.worlds.universe import load_target
 
 CASES = Path(__file__).with_name("judge_cases.jsonl")
@@ -123,6 +123,16 @@ def self_test(
             if row.verdict != case.verdict
         ),
     )
+
+
+def record_self_test(folder: Path, found: SelfTest) -> None:
+    """Keep the outcome in FOLDER/judge_self_test.json, one entry to a judge, to be shown beside its verdicts."""
+    path = folder / "judge_self_test.json"
+    kept = read_json(path) if path.exists() else {}
+    entry = asdict(found)
+    entry["fit"] = found.fit
+    entry["confusion"] = [[right, said, count] for (right, said), count in sorted(found.confusion.items())]
+    write_json(path, {**kept, found.judge: entry})
 
 
 def self_test_lines(found: SelfTest) -> list[str]:
