@@ -152,8 +152,15 @@ def cross_validate(kind: Kind, states: States, labels: Bools, fold: Ints) -> Cro
 
 
 def best_layer(scores_LN: Floats, labels: Bools) -> int:
-    """The layer whose scores [layers, n] are most often on the right side; the first of equals."""
-    return int(((scores_LN > 0) == labels).mean(axis=1).argmax())
+    """The middle one of the layers whose scores [layers, n] are right about as often as the best layer's.
+
+    About: within one standard error of it. Accuracy is flat over many layers, so that the very best changes with the
+    seed while the readings of a target at either end of the plateau differ; its middle stays put.
+    """
+    accuracy = ((scores_LN > 0) == labels).mean(axis=1)
+    best = float(accuracy.max())
+    plateau = np.flatnonzero(accuracy >= best - np.sqrt(best * (1 - best) / len(labels)))
+    return int(plateau[(len(plateau) - 1) // 2])
 
 
 def _logistic(

@@ -1,9 +1,9 @@
 """The true and false statements that truth probes are trained on: plain facts that no bundled world touches.
 
-Statements come in facts (one true version, one false, of one form) and facts in blocks of two. The facts of a block lend
-each other their ends: "Paris is a city in France" and "Tokyo is a city in Japan" are true, the same sentences with the
-countries exchanged are false. (A false size is the true one turned round.) So within every block each word stands in
-true sentences as often as in false ones, and no word tells a label. Blocks are what folds keep together and what
+Statements come in facts (one true version, one false, of one form) and facts in blocks of two. The facts of a block
+lend each other their ends: "Paris is a city in France" and "Tokyo is a city in Japan" are true, the same sentences with
+the countries exchanged are false. (A false size is the true one turned round.) So within every block each word stands
+in true sentences as often as in false ones, and no word tells a label. Blocks are what folds keep together and what
 intervals resample: otherwise a fold would know of "Japan" how its other sentence ended.
 """
 
