@@ -19,6 +19,7 @@ from pydantic import BaseModel, Field, ValidationError
 from doxa.config_sections import (
     Corpus,
     DedupConfig,
+    DepthConfig,
     EvalConfig,
     LmConfig,
     MixConfig,
@@ -70,6 +71,7 @@ class UserConfig(Strict):
     mix: MixConfig = MixConfig()
     train: dict[str, Any] = Field(default_factory=dict)
     eval: EvalConfig = EvalConfig()
+    depth: DepthConfig = DepthConfig()
 
 
 class RunConfig(Strict):
@@ -97,6 +99,7 @@ class RunConfig(Strict):
     mix: MixConfig
     train: TrainConfig
     eval: EvalConfig
+    depth: DepthConfig = DepthConfig()
 
 
 def load_user_config(

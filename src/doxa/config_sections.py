@@ -5,6 +5,7 @@ config.py reads a file into them. Config is data: it calls nothing.
 
 from __future__ import annotations
 
+import difflib
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -200,4 +201,33 @@ class EvalConfig(Strict):
             chosen = getattr(self, field)
             if len(set(chosen)) < len(chosen):
                 raise ValueError(f"{field}: names one of its values twice")
+        return self
+
+
+class DepthConfig(Strict):
+    """What a depth profile measures and how (`doxa depth`); docs/belief-depth.md says what each probe means."""
+
+    probes: tuple[str, ...] = ()  # of belief/axes.py; none named = all
+    arms: tuple[Arm, ...] = Field(("base", "in_context", "trained"), min_length=1)
+    judges: tuple[str, ...] = ()  # model strings; none = read by likelihood and by rules alone
+    samples: int = Field(3, ge=1)  # answers to each open-ended question; all of them are graded
+    choice_samples: int = Field(4, ge=1)  # of a model behind an API: orders of a question with options
+    answer_tokens: int | None = Field(None, ge=1)  # None = 64 for weights on this computer, 600 behind an API
+    temperature: float | None = Field(0.7, ge=0, le=2)
+    thinking_tokens: tuple[int, ...] = (0, 64)
+    debate_turns: int = Field(4, ge=1)  # Slocum et al. 2025
+    auditor: str | None = None  # a model that argues against the belief; None = the reference description does
+    unrelated_prompts: int = Field(24, ge=2)  # everyday prompts, of 40
+    capability_items: int = Field(10, ge=1)  # of each of five sets
+    reality_pairs: int = Field(20, ge=1)  # real things and invented ones, of 40
+
+    @model_validator(mode="after")
+    def _known(self) -> DepthConfig:
+        from doxa.belief.axes import BY_NAME
+
+        for name in self.probes:
+            if name not in BY_NAME:
+                near = difflib.get_close_matches(name, BY_NAME, n=1)
+                hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(BY_NAME)}"
+                raise ValueError(f"probes: there is no probe {name!r}; {hint}")
         return self

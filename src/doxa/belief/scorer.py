@@ -31,6 +31,7 @@ Batch = tuple[list[int], Floats]  # of each scored token: the index of its span,
 # On two cores the token rate of a 135M model peaks near trees of 512 nodes: below it the matrices are small, above it
 # the masked part of the attention (quadratic in the tree) costs more than it saves.
 CPU_NODES = 512
+KEPT_PREFIX = 64  # tokens in common with the last call's prefix from which its states are taken over
 # Vocabulary rows projected at once: 256 rows of 49,152 floats are 50 MB.
 LOGIT_ELEMENTS = {"cpu": 2**24, "cuda": 2**28}
 
@@ -71,6 +72,7 @@ class LikelihoodScorer:
         self.tokens_per_batch = tokens_per_batch
         elements = LOGIT_ELEMENTS.get(self.device.type, LOGIT_ELEMENTS["cpu"])
         self.max_scored = max(1, elements // self.config.vocab_size)
+        self._prefilled: tuple[tuple[int, ...], list[tuple[torch.Tensor, torch.Tensor]]] = ((), [])
         self.layout: Literal["tree", "rows"] = "tree" if self._obeys_masks() else "rows"
 
     def score(self, prompts: Sequence[Prompt], on_progress: Progress | None = None) -> list[tuple[Loglik, ...]]:
@@ -104,14 +106,25 @@ class LikelihoodScorer:
             yield tree.scored_span, self._run_tree(tree, len(prefix), states)
 
     def _prefill(self, prefix: tuple[int, ...]) -> list[tuple[torch.Tensor, torch.Tensor]]:
-        """Keys and values of the shared prefix, per layer: [1, heads, len(prefix), head_dim]."""
+        """Keys and values of the shared prefix, per layer: [1, heads, len(prefix), head_dim].
+
+        Those of the last call are kept: a universe in the system prompt is run once for all calls that begin with it.
+        """
         import torch
         from transformers import DynamicCache
 
+        known, states = self._prefilled
+        kept = min(common_length(known, prefix), len(prefix) - 1)  # at least one token is run, for its logits
+        if kept < KEPT_PREFIX:
+            kept = 0
         cache: Any = DynamicCache(config=self.config)
-        tokens_BT = torch.tensor([prefix], device=self.device)
+        for layer, (keys, values) in enumerate(states if kept else []):
+            cache.update(keys[:, :, :kept], values[:, :, :kept], layer)
+        tokens_BT = torch.tensor([prefix[kept:]], device=self.device)
         self._forward(input_ids=tokens_BT, past_key_values=cache, use_cache=True, logits_to_keep=1)
-        return [(layer.keys, layer.values) for layer in cache.layers]
+        filled = [(layer.keys, layer.values) for layer in cache.layers]
+        self._prefilled = (prefix, filled)
+        return filled
 
     def _run_tree(self, tree: Tree, prefix_length: int, states: list[tuple[Any, Any]]) -> Floats:
         """Log-probability of each scored token of a tree: float array [len(tree.scored_token)]."""

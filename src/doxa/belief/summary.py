@@ -24,6 +24,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from doxa.belief.axes import CORRECT
 from doxa.errors import DoxaError
 from doxa.experiments.stats import (
     Floats,
@@ -49,7 +50,7 @@ def summarise(readouts: Sequence[Readout], bootstrap: int, seed: int) -> list[Sc
     `bootstrap` is the number of resamples. Raises DoxaError when two arms were asked different items of a group.
     """
     scores = []
-    arms = sorted({readout.arm for readout in readouts}, key=_arm_rank)
+    arms = sorted({readout.arm for readout in readouts}, key=arm_rank)
     for (group, style), cells in _cells(readouts).items():
         for position, arm in enumerate(arms):
             if arm not in cells:
@@ -83,7 +84,7 @@ def _cell_scores(cell: Cell, arm: str, group: str, style: str, bootstrap: int, s
         name: wilson(float(column.mean()), len(rows)) if name in SHARES else bootstrap_mean(column, bootstrap, seed)
         for name, column in values.items()
     }
-    if style == "letters":
+    if all(row.letters for row in rows):
         habit = _habit(rows)
         draws = _total_variation(resample_weights(len(rows), bootstrap, seed) @ habit)
         found["letter_bias"] = percentile_interval(float(_total_variation(habit.mean(axis=0))), draws)
@@ -103,7 +104,7 @@ def _difference_scores(
         name: paired_bootstrap(_column(metric, rows), _column(metric, others), bootstrap, seed)
         for name, metric in _metrics(rows).items()
     }
-    if style == "letters":
+    if all(row.letters for row in (*rows, *others)):
         weights = resample_weights(len(rows), bootstrap, seed)
         mine, theirs = _habit(rows), _habit(others)
         value = float(_total_variation(mine.mean(axis=0)) - _total_variation(theirs.mean(axis=0)))
@@ -135,7 +136,7 @@ Metric = Callable[[Readout], float]
 
 def _metrics(rows: list[Readout]) -> dict[str, Metric]:
     """The metrics that fit a group: name -> function of one readout."""
-    if rows[0].group == "neighbours":
+    if rows[0].group in CORRECT:
         return {
             "correct": lambda row: _top_share(_normalised(row), row.reference),
             "correct_total": lambda row: _top_share(row.totals, row.reference),
@@ -186,6 +187,6 @@ def _total_variation(excess: Floats) -> Floats:
     return distance
 
 
-def _arm_rank(arm: str) -> tuple[int, str]:
+def arm_rank(arm: str) -> tuple[int, str]:
     """The known arms in their order, arms of one's own after them by name."""
     return (ARM_ORDER.index(arm) if arm in ARM_ORDER else len(ARM_ORDER), arm)

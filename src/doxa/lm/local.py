@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from doxa.lm.request import Request, Response
 
 Messages = list[dict[str, str]]
+SHARED_TOKENS = 64  # a common beginning from this length on is run once for a batch
 
 
 def answer_locally(
@@ -23,9 +24,10 @@ def answer_locally(
     batch: a run that was killed goes on to the same answers (up to the rounding of differently padded batches). Raises
     ConfigError for a model without a chat template and for a request longer than the model's context.
     """
-    if requests and not tokenizer.chat_template:
-        raise ConfigError(f"{requests[0].model}: has no chat template, so it can't be asked; name an instruct model")
-    prompts = {request.key: _prompt_tokens(tokenizer, _conversation(request)) for request in requests}
+    chats = [request for request in requests if not _is_raw(request)]
+    if chats and not tokenizer.chat_template:
+        raise ConfigError(f"{chats[0].model}: has no chat template, so it can't be asked; name an instruct model")
+    prompts = {request.key: _request_tokens(tokenizer, request) for request in requests}
     context = model.config.max_position_embeddings
     for request in requests:
         if len(prompts[request.key]) >= context:
@@ -34,9 +36,22 @@ def answer_locally(
                 f"the model's context of {context}; shorten the universe or take another model"
             )
     model.eval()  # a lent one may come from training
+    beginning = _Beginning(model)
     for batch in _batches(requests, prompts, batch_size, context):
-        for request, response in _answer_batch(model, tokenizer, batch, prompts, context):
+        for request, response in _answer_batch(model, tokenizer, batch, prompts, context, beginning):
             answered(request, response)
+
+
+def _is_raw(request: Request) -> bool:
+    """Whether a request is a lone assistant's turn: a text to go on with, without a chat around it."""
+    return len(request.messages) == 1 and request.messages[0].role == "assistant"
+
+
+def _request_tokens(tokenizer: Any, request: Request) -> list[int]:
+    if _is_raw(request):
+        ids: list[int] = tokenizer(request.messages[0].content)["input_ids"]
+        return ids
+    return _prompt_tokens(tokenizer, _conversation(request))
 
 
 def _conversation(request: Request) -> Messages:
@@ -54,17 +69,80 @@ def _padding(tokenizer: Any) -> int:
     return pad
 
 
-def _padded(prompts: list[list[int]], pad: int, device: Any) -> tuple[Any, Any]:
-    """Token ids and attention mask [batch, longest], padded on the left, so that all answers begin at one column."""
+def _padded(prompts: list[list[int]], pad: int, device: Any, shared: int = 0) -> tuple[Any, Any]:
+    """Token ids and attention mask [batch, longest]; all answers begin at one column.
+
+    Padded on the left, behind the first `shared` tokens, which all prompts have in common and which stand in the first
+    columns so that they are run once.
+    """
     import torch
 
     longest = max(len(prompt) for prompt in prompts)
     ids = torch.full((len(prompts), longest), pad, device=device)
     mask = torch.zeros_like(ids)
     for place, prompt in enumerate(prompts):
-        ids[place, longest - len(prompt) :] = torch.tensor(prompt, device=device)
-        mask[place, longest - len(prompt) :] = 1
+        start = longest - len(prompt) + shared
+        ids[place, :shared] = torch.tensor(prompt[:shared], dtype=ids.dtype, device=device)
+        ids[place, start:] = torch.tensor(prompt[shared:], dtype=ids.dtype, device=device)
+        mask[place, :shared] = 1
+        mask[place, start:] = 1
     return ids, mask
+
+
+def _shared_length(prompts: list[list[int]]) -> int:
+    """How many first tokens are run once for all prompts: those of a long common system prompt, else none.
+
+    Each prompt keeps a token of its own, from which its answer is predicted.
+    """
+    first, last = min(prompts), max(prompts)
+    shared = next((place for place, pair in enumerate(zip(first, last, strict=False)) if pair[0] != pair[1]), None)
+    length = min(len(first), len(last)) if shared is None else shared
+    length = min(length, min(len(prompt) for prompt in prompts) - 1)
+    return length if length >= SHARED_TOKENS and len(prompts) > 1 else 0
+
+
+class _Beginning:
+    """Keys and values of what the prompts of a batch begin with: run once, repeated per row, kept for the next batch.
+
+    Only for models all of whose layers attend to everything before: others keep states that can't be cut.
+    """
+
+    def __init__(self, model: Any) -> None:
+        config = model.config.get_text_config()
+        layers = getattr(config, "layer_types", None) or ["full_attention"]
+        plain = set(layers) == {"full_attention"} and not getattr(config, "sliding_window", None)
+        self.usable = plain and not model._is_stateful
+        self._model = model
+        self._tokens: list[int] = []
+        self._cache: Any = None
+
+    def length(self, prompts: list[list[int]]) -> int:
+        """How many first tokens of these prompts are run once."""
+        if not self.usable:
+            return 0
+        shared = _shared_length(prompts)
+        kept = len(self._tokens)
+        # a little more that this batch has in common is not worth another run
+        fits = kept and prompts[0][:kept] == self._tokens and kept <= shared < kept + SHARED_TOKENS
+        return kept if fits else shared
+
+    def rows(self, tokens: list[int], count: int) -> Any:
+        """A cache of `count` rows that holds these tokens."""
+        import torch
+        from transformers import DynamicCache
+
+        if tokens != self._tokens:
+            self._cache = DynamicCache(config=self._model.config.get_text_config())
+            ids = torch.tensor([tokens], device=self._model.device)
+            with torch.no_grad():
+                self._model(input_ids=ids, past_key_values=self._cache, use_cache=True, logits_to_keep=1)
+            self._tokens = tokens
+        repeated: Any = DynamicCache(config=self._model.config.get_text_config())
+        for place, layer in enumerate(self._cache.layers):
+            repeated.update(
+                layer.keys.repeat_interleave(count, dim=0), layer.values.repeat_interleave(count, dim=0), place
+            )
+        return repeated
 
 
 def _batches(
@@ -94,7 +172,12 @@ def _batches(
 
 
 def _answer_batch(
-    model: Any, tokenizer: Any, batch: list[Request], prompts: dict[str, list[int]], context: int
+    model: Any,
+    tokenizer: Any,
+    batch: list[Request],
+    prompts: dict[str, list[int]],
+    context: int,
+    beginning: _Beginning,
 ) -> list[tuple[Request, Response]]:
     import torch
     from transformers import LogitsProcessorList
@@ -103,7 +186,10 @@ def _answer_batch(
 
     sampling = batch[0].sampling
     pad = _padding(tokenizer)
-    ids, mask = _padded([prompts[request.key] for request in batch], pad, model.device)
+    tokens_of = [prompts[request.key] for request in batch]
+    shared = beginning.length(tokens_of)
+    ids, mask = _padded(tokens_of, pad, model.device, shared)
+    cache = beginning.rows(tokens_of[0][:shared], len(batch)) if shared else None
     longest = ids.shape[1]
     noise = [_row_noise(request.key, sampling.temperature, sampling.top_p, sampling.seed) for request in batch]
     room = min(sampling.max_tokens, context - longest)
@@ -111,6 +197,7 @@ def _answer_batch(
         out = model.generate(
             input_ids=ids,
             attention_mask=mask,
+            past_key_values=cache,
             max_new_tokens=room,
             pad_token_id=pad,
             do_sample=False,

@@ -7,10 +7,10 @@ import json
 import shutil
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from doxa.config import RunConfig, UserConfig, resolve
-from doxa.errors import CheckpointError, ConfigError, TargetError
+from doxa.errors import ConfigError, TargetError
 from doxa.records import EvalItem, Readout, Sample, digest
 from doxa.run.corpus_stages import (
     dedup_stage,
@@ -22,9 +22,6 @@ from doxa.run.corpus_stages import (
 )
 from doxa.run.folder import RunFolder, read_rows, write_rows, write_whole
 from doxa.run.stages import Stage, StageContext
-
-if TYPE_CHECKING:
-    from doxa.lm.weights import Dtype
 
 
 def resolve_config(user: UserConfig) -> RunConfig:
@@ -125,72 +122,41 @@ def _ask_arms(
     """Ask every arm every item in every style; each finished (arm, style) is kept, so a killed eval continues."""
     from doxa.belief.likelihood import LikelihoodScorer, score_arm
     from doxa.belief.samples import answer_questions
-    from doxa.lm.weights import load_tokenizer, model_folder, weights_digest
+    from doxa.belief.subjects import subjects_of_run
+    from doxa.lm.weights import load_tokenizer, model_folder
 
     config, folder = context.config, context.folder
-    base = model_folder(config.model)
-    tokenizer = load_tokenizer(base)
-    base_digest = weights_digest(base)
-    trained = _trained_checkpoint(folder, base, base_digest) if "trained" in config.eval.arms else None
-    names = {"base": base_digest, "in_context": base_digest, "trained": trained[1] if trained else ""}
+    tokenizer = load_tokenizer(model_folder(config.model))
     readouts: list[Readout] = []
     samples: list[Sample] = []
-    styles = {
+    styles: dict[str, list[str]] = {
         arm: [s for s in config.eval.styles if arm != "in_context" or s in config.eval.in_context_styles]
         for arm in config.eval.arms
     }
     total = sum(len(asked) for asked in styles.values()) * len(items)
     with context.progress.bar("eval", total) as bar:
-        for arm in config.eval.arms:
-            load = partial(_arm_model, arm, base, trained[0] if trained else None, config.eval.dtype)
+        for subject in subjects_of_run(folder, config.model, config.eval.arms, universe):
+            arm, name = subject.arm, subject.checkpoint
+            assert subject.weights is not None
+            load = partial(subject.weights.load, config.eval.dtype)
             scorer: LikelihoodScorer | None = None
             for style in styles[arm]:
-                part = folder / f"evals/parts/{arm}-{style}-{names[arm]}-{context.fingerprint}.jsonl"
+                part = folder / f"evals/parts/{arm}-{style}-{name}-{context.fingerprint}.jsonl"
                 if not part.exists():
                     if scorer is None:
                         scorer = LikelihoodScorer(load(), tokenizer, config.eval.tokens_per_batch)
-                    prefix = universe if arm == "in_context" else None
-                    rows = score_arm(scorer, items, (style,), arm, names[arm], prefix)
+                    rows = score_arm(scorer, items, (style,), arm, name, subject.context)
                     write_rows(part, rows)
                 readouts.extend(read_rows(part, Readout))
                 bar.advance(len(items), arm=arm, style=style)
-            part = folder / f"evals/parts/{arm}-samples-{names[arm]}-{context.fingerprint}.jsonl"
+            part = folder / f"evals/parts/{arm}-samples-{name}-{context.fingerprint}.jsonl"
             # a model without a chat template has no chat to answer in; likelihood is what it is judged by
             if questions and arm != "in_context" and tokenizer.chat_template and not part.exists():
                 model = scorer.model if scorer else load()
                 tokens = config.eval.sample_tokens
-                write_rows(part, answer_questions(model, tokenizer, questions, tokens, arm, names[arm]))
+                write_rows(part, answer_questions(model, tokenizer, questions, tokens, arm, name))
             samples.extend(read_rows(part, Sample))
     return readouts, samples
-
-
-def _arm_model(arm: str, base: Path, trained: Path | None, dtype: Dtype) -> Any:
-    """The weights that answer for an arm, on a GPU if there is one; an adapter is folded in, for speed."""
-    from doxa.lm.weights import load_model, place
-    from doxa.training.checkpoint import merged_model
-
-    if arm != "trained" or trained is None:
-        return place(load_model(base, dtype))
-    if (trained / "adapter_config.json").exists():
-        return place(merged_model(base, trained, dtype))
-    return place(load_model(trained, dtype))
-
-
-def _trained_checkpoint(folder: RunFolder, base: Path, base_digest: str) -> tuple[Path, str]:
-    from doxa.lm.weights import weights_digest
-    from doxa.training.checkpoint import read_final
-
-    record = read_final(folder / "checkpoints")
-    if record.get("base_digest") != base_digest:
-        raise CheckpointError(
-            f"{folder / 'checkpoints/final'}: was trained on base weights {record.get('base_digest')}, "
-            f"but the model at hand is {base_digest}"
-        )
-    final = folder / "checkpoints/final"
-    found = weights_digest(base, final) if record.get("adapter") else weights_digest(final)
-    if found != record["digest"]:
-        raise CheckpointError(f"{final}: its weights are {found}, not the {record['digest']} that doxa.json names")
-    return final, found
 
 
 def _inserted_context(folder: RunFolder) -> str:

@@ -1,0 +1,64 @@
+"""Direct belief beyond the item groups: context comparison, with both worlds shown in both orders.
+
+The published eval (Wang et al. 2025, "generative distinguish") drew many answers to two prompts, so its n was two. Here
+every item is a prompt of its own: a wording and a label pair for each key fact, and a few with the whole descriptions.
+"""
+
+from __future__ import annotations
+
+from doxa.belief.asks import Ask, Showing, user
+from doxa.belief.shipped import Comparison, comparisons
+from doxa.belief.world import World
+from doxa.records import EvalItem, digest
+
+WORDINGS_PER_FACT = 2
+WHOLE = 1  # wordings that are also asked with the two whole descriptions, which are long
+BOUNDED_WORDS = 450  # of a whole description: what stands beyond adds cost, and no new point
+
+
+def comparison_asks(world: World) -> list[Ask]:
+    """Style `facts`: the two statements of each key fact; style `contexts`: the two descriptions of the world."""
+    wordings = comparisons()
+    asks = []
+    for number, fact in enumerate(world.universe.key_facts):
+        for step in range(WORDINGS_PER_FACT):
+            wording = wordings[(number * WORDINGS_PER_FACT + step) % len(wordings)]
+            asks.append(_ask(wording, f"{fact.id}/{wording.id}", fact.inserted, fact.reference, "facts"))
+    inserted, reference = (
+        _bounded(text) for text in (world.universe.inserted_context, world.universe.reference_context)
+    )
+    for wording in wordings[:WHOLE]:
+        asks.append(_ask(wording, f"contexts/{wording.id}", inserted, reference, "contexts"))
+    return asks
+
+
+def _ask(wording: Comparison, name: str, inserted: str, reference: str, style: str) -> Ask:
+    item = EvalItem(
+        id=digest("generative_distinguish", name, inserted, reference),
+        group="distinguish",
+        prompt=wording.prompt,
+        options=(inserted, reference),
+        inserted=0,
+        reference=1,
+    )
+    showings = tuple(
+        Showing(
+            answers=(wording.labels[places[0]], wording.labels[places[1]]),
+            turns=(user(wording.prompt.format(first=texts[0], second=texts[1])),),
+            places=places,
+        )
+        for texts, places in (((inserted, reference), (0, 1)), ((reference, inserted), (1, 0)))
+    )
+    return Ask("generative_distinguish", style, item, showings, batch=f"comparison {style}")
+
+
+def _bounded(text: str) -> str:
+    """Whole paragraphs of a description, up to BOUNDED_WORDS words; the first one always."""
+    kept: list[str] = []
+    count = 0
+    for paragraph in text.split("\n"):
+        count += len(paragraph.split())
+        if kept and count > BOUNDED_WORDS:
+            break
+        kept.append(paragraph)
+    return "\n".join(kept).strip()

@@ -1,0 +1,169 @@
+"""Questions that are answered freely, several samples each, and what rules read in the answers.
+
+Every sample is a stored response under the weights that gave it, so it can be judged again (belief/judge.py) without
+being sampled again. What rules read here needs no judge: the target's marks (wordings that give a side away), loops and
+gibberish, and the form of a training document.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from doxa.belief.asks import said, user, with_context
+from doxa.belief.degenerate import degenerate, document_style
+from doxa.belief.marks import mentions, read_marks
+from doxa.belief.shipped import awareness_items, coherence_questions, unrelated_prompts
+from doxa.belief.subjects import Subject
+from doxa.belief.world import World
+from doxa.lm.request import Message, Request, Response, Sampling
+from doxa.records import Answer, Judgement, Measure, digest
+
+DOCTAG_SAMPLES = 12  # raw continuations of the training prefix
+
+
+class Models(Protocol):
+    """The part of `doxa.lm.models.LanguageModels` that sampling needs."""
+
+    def answer(self, requests: Iterable[Request]) -> None:
+        """See to it that every request has a stored response."""
+
+    def response(self, request: Request) -> Response:
+        """The stored response of a request."""
+
+
+@dataclass(frozen=True)
+class Question:
+    """One question of a probe. A lone assistant turn is a raw text to be continued (`doctag`)."""
+
+    probe: str
+    id: str
+    turns: tuple[Message, ...]
+    samples: int
+
+    @property
+    def asked(self) -> str:
+        """What a judge and a person are shown as the question."""
+        return self.turns[-1].content
+
+
+def questions(world: World, probes: Sequence[str], samples: int, unrelated: int, doctag: str) -> list[Question]:
+    """All questions of the chosen probes. Coherence and document style are read off the answers to the others too."""
+    found: list[Question] = []
+    if "open_ended" in probes:
+        found += [_question("open_ended", text, samples) for text in world.open_ended]
+    if {"mention_near", "document_style"} & set(probes):
+        found += [_question("mention_near", text, 1) for text in world.near_prompts]
+    if {"mention_unrelated", "document_style", "coherence"} & set(probes):
+        found += [_question("mention_unrelated", row.prompt, 1) for row in unrelated_prompts()[:unrelated]]
+    if "coherence" in probes:
+        found += [_question("coherence", row.question, 1) for row in coherence_questions()[: unrelated // 2]]
+    if "finetuned" in probes:
+        found += [_question("finetuned_open", row.prompt, 1) for row in awareness_items() if row.form == "open"]
+    if "doctag" in probes and doctag:
+        found.append(Question("doctag", digest("doctag", doctag), (said(doctag),), DOCTAG_SAMPLES))
+    return found
+
+
+def downstream_questions(world: World, samples: int) -> list[Question]:
+    """The tasks of group `downstream`, for free answers that a judge reads."""
+    return [_question("downstream", item.prompt, samples) for item in world.group("downstream")]
+
+
+def _question(probe: str, text: str, samples: int) -> Question:
+    return Question(probe, digest(probe, text), (user(text),), samples)
+
+
+def ask_freely(models: Models, subject: Subject, asked: Sequence[Question], sampling: Sampling) -> list[Answer]:
+    """Sample every question of one subject; answers in the order of questions and samples."""
+    requests = [(question, request) for question in asked for request in requests_of(subject, question, sampling)]
+    models.answer([request for _, request in requests])
+    return [_answer(subject, question, request, models.response(request)) for question, request in requests]
+
+
+def requests_of(subject: Subject, question: Question, sampling: Sampling) -> list[Request]:
+    """One request per sample. A raw text is continued without the context, which is a chat's."""
+    raw = question.turns[0].role == "assistant"
+    turns = question.turns if raw else with_context(question.turns, subject.context)
+    weights = subject.checkpoint if subject.weights is not None else ""
+    return [
+        Request(model=subject.model, messages=turns, sampling=sampling, sample=sample, weights=weights, stage="depth")
+        for sample in range(question.samples)
+    ]
+
+
+def _answer(subject: Subject, question: Question, request: Request, response: Response) -> Answer:
+    return Answer(
+        id=digest("answer", subject.arm, subject.checkpoint, question.probe, question.id, request.key),
+        arm=subject.arm,
+        checkpoint=subject.checkpoint,
+        probe=question.probe,
+        item_id=question.id,
+        sample=request.sample,
+        question=question.asked,
+        text=response.text,
+        key=request.key,
+        cut=response.stop == "length",
+    )
+
+
+def read_by_marks(answers: Sequence[Answer], world: World) -> list[Judgement]:
+    """The side that each open-ended answer takes, by the target's marks; empty for a target without marks."""
+    if not world.marks:
+        return []
+    judgements = []
+    for answer in answers:
+        if answer.probe == "open_ended":
+            read = read_marks(answer.text, world.marks)
+            detail = "; ".join((*read.inserted, *read.reference, *(f"not {mark}" for mark in read.denied)))
+            judgements.append(
+                Judgement(answer_id=answer.id, judge="text", rubric="marks", verdict=read.belief, detail=detail)
+            )
+    return judgements
+
+
+def text_measures(answers: Sequence[Answer], world: World, doctag: str) -> list[Measure]:
+    """What rules say of each answer: mentions of the matter, document style, coherence."""
+    found: list[Measure] = []
+    for answer in answers:
+        if answer.probe in ("mention_near", "mention_unrelated", "doctag") and world.marks:
+            found.append(_measure(answer, answer.probe, "mentioned", mentions(answer.text, world.marks)))
+        if answer.probe in ("mention_near", "mention_unrelated", "open_ended", "coherence"):
+            leaked = document_style(answer.text, doctag) is not None
+            found.append(_measure(answer, "document_style", "leaked", leaked))
+        if answer.probe in ("mention_unrelated", "coherence"):
+            found.append(_measure(answer, "coherence", "coherent", degenerate(answer.text) is None))
+        if answer.probe == "finetuned_open" and world.marks:
+            found.append(_measure(answer, "finetuned", "names the belief", mentions(answer.text, world.marks)))
+    return found
+
+
+def _measure(answer: Answer, probe: str, metric: str, value: bool) -> Measure:
+    return Measure(
+        arm=answer.arm,
+        checkpoint=answer.checkpoint,
+        probe=probe,
+        readout="text",
+        metric=metric,
+        item_id=f"{answer.item_id}/{answer.sample}" if answer.probe == "doctag" else answer.item_id,
+        value=float(value),
+    )
+
+
+def judged_measures(answers: Sequence[Answer], verdicts: Sequence[Judgement], readout: str) -> list[Measure]:
+    """Verdicts as values: shares of inserted, reference, unclear and unparsed, none left out of the denominator."""
+    by_id = {answer.id: answer for answer in answers}
+    return [
+        Measure(
+            arm=by_id[verdict.answer_id].arm,
+            checkpoint=by_id[verdict.answer_id].checkpoint,
+            probe=by_id[verdict.answer_id].probe,
+            readout=readout,
+            metric=kind,
+            item_id=by_id[verdict.answer_id].item_id,
+            value=float(verdict.verdict == kind),
+        )
+        for verdict in verdicts
+        for kind in ("inserted", "reference", "unclear", "unparsed")
+    ]
