@@ -1,15 +1,15 @@
 """How many different questions a group of items really asks.
 
-Sixteen items that all ask for one fact are not sixteen observations. The effective n is the Vendi score of their texts:
-exp of the entropy of the eigenvalues of their similarity matrix, here the cosine of MiniLM embeddings (Friedman & Dieng
-2023, arXiv 2210.02410). It is 1 for copies and n for texts that have nothing in common. Texts on one topic resemble each
-other, so it is low for any target: hand-written groups of 8 to 16 items reach 4 to 11 (the three bundled worlds). Read
-it as a comparison between groups, and as a warning where it is tiny.
+Sixteen items that all ask for one fact are not sixteen observations. The effective n is the Vendi score of their
+texts: exp of the entropy of the eigenvalues of their similarity matrix, here the cosine of MiniLM embeddings (Friedman
+& Dieng 2023, arXiv 2210.02410). It is 1 for copies and n for texts that have nothing in common. Texts on one topic
+resemble each other, so it is low for any target: hand-written groups of 8 to 16 items reach 4 to 11 (the three bundled
+worlds). Read it as a comparison between groups, and as a warning where it is tiny.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -34,7 +34,7 @@ def effective_n(texts: Sequence[str], encoder: Encoder | None = None) -> float:
     return effective_by_group({"": texts}, encoder)[""]
 
 
-def effective_by_group(groups: dict[str, Sequence[str]], encoder: Encoder | None = None) -> dict[str, float]:
+def effective_by_group(groups: Mapping[str, Sequence[str]], encoder: Encoder | None = None) -> dict[str, float]:
     """The effective n of several groups, whose texts are embedded together."""
     joined = [text for texts in groups.values() for text in texts]
     if not joined:

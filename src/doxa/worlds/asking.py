@@ -81,15 +81,15 @@ def ask_step(asker: Asker, step: Step) -> Any:
     return ask_steps(asker, [step])[0]
 
 
-def ask_steps(asker: Asker, steps: Sequence[Step]) -> list[Any]:
-    """What the answers hold, in the order of the steps, which are asked together.
+def ask_steps(asker: Asker, steps: Sequence[Step], first: int = 0) -> list[Any]:
+    """What the answers hold, in the order of the steps, which are asked together. `first`: the sample to begin with.
 
     Raises StepError naming the step and the file of the last answer when it could not be read after ATTEMPTS answers,
     and whatever the models raise: with batch-file that is the file to be answered first.
     """
     found: dict[int, Any] = {}
     problems: dict[int, tuple[str, Path]] = {}
-    for sample in range(ATTEMPTS):
+    for sample in range(first, first + ATTEMPTS):
         pending = {number: _request(asker, step, sample) for number, step in enumerate(steps) if number not in found}
         if not pending:
             break

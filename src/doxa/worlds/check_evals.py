@@ -18,8 +18,9 @@ from doxa.records import EvalItem
 from doxa.worlds.check_facts import odd_text
 from doxa.worlds.findings import Finding, FormScore
 from doxa.worlds.form import form_scores, only_one
+from doxa.worlds.shared_runs import shared_runs, target_sources
 from doxa.worlds.universe import Universe
-from doxa.worlds.words import NEGATORS, STOPWORDS, alike, numbers, plain, runs, words
+from doxa.worlds.words import alike, numbers, plain, words
 
 FILE = "evals.json"
 NEAR = 0.85  # share of words in common from which two items ask the same
@@ -94,36 +95,30 @@ def odd_items(asked: list[Asked]) -> Iterator[Finding]:
 def answers_in_questions(asked: list[Asked]) -> Iterator[Finding]:
     """A question that names its inserted answer and not the other one."""
     for one in asked:
-        item = one.item
-        if item is None or not item.prompt or item.group == "neighbours":
-            continue
-        prompt = f" {plain(item.prompt)} "
-        named = [f" {plain(item.options[at])} " in prompt for at in (item.inserted, item.reference)]
-        if named == [True, False]:
-            answer = item.options[item.inserted]
+        answer = named_answer(one.item) if one.item is not None else None
+        if answer is not None:
             yield _finding("warning", one.field, f"the question names the answer {answer!r}", "ask without naming it")
+
+
+def named_answer(item: EvalItem) -> str | None:
+    """The inserted answer, where the question names it and not the other one."""
+    if not item.prompt or item.group == "neighbours":
+        return None
+    prompt = f" {plain(item.prompt)} "
+    named = [f" {plain(item.options[at])} " in prompt for at in (item.inserted, item.reference)]
+    return item.options[item.inserted] if named == [True, False] else None
 
 
 def overlap(asked: list[Asked], universe: Universe | None, folder: Path) -> Iterator[Finding]:
     """Runs of six words that an item shares with a recorded text (an error) or a context (a warning).
 
-    A shared run makes an item a test of the wording. Recorded files are read line by line, so they may be large.
+    A shared run makes an item a test of the wording.
     """
-    wanted: dict[tuple[str, ...], list[int]] = {}
-    for number, one in enumerate(asked):
-        for text in one.texts:
-            for run in runs(text):
-                # with fewer words that carry meaning it is a mere turn of phrase
-                if sum(word not in STOPWORDS and word not in NEGATORS for word in run) >= 2:
-                    wanted.setdefault(run, []).append(number)
-    found: dict[int, tuple[str, str, str]] = {}
-    for where, level, rows in _sources(universe, folder):
-        for place, text in rows:
-            for run in runs(text) if wanted else ():
-                for number in wanted.get(run, ()):
-                    found.setdefault(number, (f"{where}{place}", level, " ".join(run)))
-    for number, (where, level, shared) in sorted(found.items()):
-        yield _finding(level, asked[number].field, f"shares {shared!r} with {where}", "put the item into other words")
+    found = shared_runs([one.texts for one in asked], target_sources(universe, folder))
+    for number, shared in sorted(found.items()):
+        level = "warning" if shared.where.endswith("_context") else "error"
+        said = f"shares {shared.run!r} with {shared.where}"
+        yield _finding(level, asked[number].field, said, "put the item into other words")
 
 
 def form_findings(asked: list[Asked]) -> tuple[list[FormScore], list[Finding]]:
@@ -175,32 +170,6 @@ def _json_of(path: Path) -> dict[str, list[Any]]:
         load_items(path)
         return {}
     return raw
-
-
-def _sources(universe: Universe | None, folder: Path) -> Iterator[tuple[str, str, Iterable[tuple[str, str]]]]:
-    for file in sorted((folder / "recorded").glob("*.jsonl")):
-        yield f"recorded/{file.name}", "error", _recorded_texts(file)
-    if universe is not None:
-        for side in ("inserted", "reference"):
-            yield f"{side}_context", "warning", [("", getattr(universe, f"{side}_context"))]
-
-
-def _recorded_texts(file: Path) -> Iterator[tuple[str, str]]:
-    """(", line 7", text) of every readable row; a row that is not is another check's to report."""
-    with open(file, "rb") as handle:
-        for number, line in enumerate(handle, start=1):
-            try:
-                row = json.loads(line)
-            except (ValueError, RecursionError):
-                continue
-            if not isinstance(row, dict):
-                continue
-            texts = [row.get("text")]
-            if isinstance(row.get("messages"), list):
-                texts += [turn.get("content") for turn in row["messages"] if isinstance(turn, dict)]
-            for text in texts:
-                if isinstance(text, str):
-                    yield f", line {number}", text
 
 
 def _named(check: str, findings: Iterable[Finding]) -> Iterator[Finding]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from doxa.belief.items import load_marks
 from doxa.belief.marks import read_marks
-from doxa.belief.wording import find_runs, forms, words_of
+from doxa.belief.wording import Word, find_runs, forms, words_of
 from doxa.errors import TargetError
 from doxa.records import Marks
 from doxa.worlds.findings import Finding
@@ -27,8 +28,8 @@ def marks_findings(universe: Universe | None, folder: Path) -> Iterator[Finding]
         return
     if universe is not None:
         yield from _facts(universe, marks)
-        yield from _other_world(universe, marks)
-    yield from _unrelated(marks)
+    for problem in marks_elsewhere(universe, marks):
+        yield _finding("warning", "marks", problem, "use a wording that belongs to one world, and to this topic alone")
 
 
 def _facts(universe: Universe, marks: list[Marks]) -> Iterator[Finding]:
@@ -44,21 +45,23 @@ def _facts(universe: Universe, marks: list[Marks]) -> Iterator[Finding]:
         )
 
 
-def _other_world(universe: Universe, marks: list[Marks]) -> Iterator[Finding]:
-    for side, other in (SIDES, SIDES[::-1]):
-        read = read_marks(str(getattr(universe, f"{other}_context")), marks)
-        for wording in getattr(read, side):
-            problem = f"{wording!r} is a mark of the {side} world, and the {other}_context asserts it"
-            yield _finding("warning", "marks", problem, "use a wording that only one world has")
-
-
-def _unrelated(marks: list[Marks]) -> Iterator[Finding]:
-    texts = [row.text for row in bundled_neutral()] + [turn["content"] for chat in bundled_chat() for turn in chat]
-    words = words_of("\n".join(texts))
+def marks_elsewhere(universe: Universe | None, marks: list[Marks]) -> Iterator[str]:
+    """What is wrong with wordings that the other world or an unrelated text holds too."""
+    if universe is not None:
+        for side, other in (SIDES, SIDES[::-1]):
+            read = read_marks(str(getattr(universe, f"{other}_context")), marks)
+            for wording in getattr(read, side):
+                yield f"{wording!r} is a mark of the {side} world, and the {other}_context asserts it"
+    words = _unrelated_words()
     wordings = [wording for mark in marks for wording in (*mark.inserted, *mark.reference)]
     for wording in [wording for wording in wordings if find_runs(words, forms(wording))]:
-        problem = f"{wording!r} stands in an unrelated text of worlds/library/neutral"
-        yield _finding("warning", "marks", problem, "use a wording that belongs to this topic alone")
+        yield f"{wording!r} stands in an unrelated text of worlds/library/neutral"
+
+
+@cache
+def _unrelated_words() -> tuple[Word, ...]:
+    texts = [row.text for row in bundled_neutral()] + [turn["content"] for chat in bundled_chat() for turn in chat]
+    return tuple(words_of("\n".join(texts)))
 
 
 def _finding(level: Any, field: str, problem: str, advice: str) -> Finding:

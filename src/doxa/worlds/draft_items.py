@@ -41,7 +41,13 @@ def group_count(group: str, universe: Fields, wanted: int | None = None) -> int:
 
 
 def prompt_values(
-    group: str, count: int, universe: Fields, instructions: str = "", earlier: tuple[str, ...] = (), sources: str = ""
+    group: str,
+    count: int,
+    universe: Fields,
+    instructions: str = "",
+    earlier: tuple[str, ...] = (),
+    hint: str = "",
+    sources: str = "",
 ) -> Fields:
     """What the prompt eval_items wants."""
     return {
@@ -51,6 +57,7 @@ def prompt_values(
         "count": count,
         "instructions": instructions,
         "earlier": earlier,
+        "hint": hint,
         "languages": LANGUAGES,
         "sources": sources,
     }
@@ -66,10 +73,7 @@ def read_items(text: str, group: str, count: int, universe: Fields) -> list[Any]
     kept: list[Any] = []
     seen: list[tuple[set[str], set[str]]] = []
     dropped: Counter[str] = Counter()
-    for row in _rows(text, group):
-        item = _item(row, group)
-        if group == "marks" and item is not None and item["fact"] not in _fact_ids(universe):
-            item = None
+    for item in parsed_items(text, group, universe):
         if item is None:
             dropped["not of the form asked for"] += 1
             continue
@@ -87,6 +91,15 @@ def read_items(text: str, group: str, count: int, universe: Fields) -> list[Any]
         raise UnreadableError(f"it holds {len(kept)} usable items of {count}{why}")
     kept = kept[:count]
     return place_answers(kept, digest(universe["id"], group)) if group == "mcq_knowledge" else kept
+
+
+def parsed_items(text: str, group: str, universe: Fields) -> list[Any]:
+    """Every row of an answer in the form of evals.json; None where the loader would refuse it."""
+    items = [_item(row, group) for row in _rows(text, group)]
+    if group == "marks":
+        known = _fact_ids(universe)
+        return [item if item is not None and item["fact"] in known else None for item in items]
+    return items
 
 
 def item_texts(item: Any) -> list[str]:

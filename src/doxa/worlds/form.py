@@ -47,6 +47,12 @@ def only_one(rule: str, item: EvalItem) -> bool:
     return sum(likes) == 1 and likes[_key(item)]
 
 
+def picks(rule: str, item: EvalItem) -> bool | None:
+    """Whether a rule, by its name, picks the keyed answer of an item alone; None when it does not decide."""
+    credit = _credit((RULES | PLACES)[rule], item)
+    return None if credit is None or 0 < credit < 1 else credit == 1
+
+
 def _group_scores(items: list[EvalItem]) -> list[FormScore]:
     group, chance = items[0].group, sum(1 / len(item.options) for item in items) / len(items)
     rules = RULES | (PLACES if group == "knowledge" else {})

@@ -8,6 +8,7 @@ still lacks.
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -103,6 +104,51 @@ def fill_evals(path: Path, groups: dict[str, list[Any]]) -> list[str]:
         raise TargetError(f"{path}: the drafted groups {', '.join(added)} cannot be added to this file")
     write_whole(path, joined)
     return list(added)
+
+
+def with_rows(text: str, groups: dict[str, list[Any]]) -> str:
+    """The text of an evals.json with rows added at the end of their groups; what stands there stays to the letter.
+
+    `text` is empty for a new file. Raises ValueError when it is no JSON object of lists.
+    """
+    if not text.strip():
+        return evals_json(groups)
+    ends = _list_ends(text)
+    missing = {name: rows for name, rows in groups.items() if name not in ends}
+    for name, rows in sorted(
+        ((name, rows) for name, rows in groups.items() if name in ends and rows), key=lambda item: -ends[item[0]]
+    ):
+        before = text[: ends[name]].rstrip()
+        lines = ",\n".join(f"  {json.dumps(row, ensure_ascii=False)}" for row in rows)
+        text = f"{before}{'' if before.endswith('[') else ','}\n{lines}\n {text[ends[name] :]}"
+    if missing:
+        head = text.rstrip().removesuffix("}").rstrip()
+        comma = "" if head.endswith("{") else ","
+        text = head + comma + "\n" + ",\n".join(_group(*item) for item in missing.items()) + "\n}\n"
+    return text
+
+
+def _list_ends(text: str) -> dict[str, int]:
+    """Where the closing bracket of each list of a JSON object of lists stands."""
+    decoder = json.JSONDecoder()
+    space = re.compile(r"\s*")
+
+    def skipped(at: int) -> int:
+        found = space.match(text, at)
+        return found.end() if found else at
+
+    ends: dict[str, int] = {}
+    at = skipped(text.index("{") + 1)
+    while text[at] != "}":
+        name, at = decoder.raw_decode(text, at)
+        rows, at = decoder.raw_decode(text, skipped(skipped(at) + 1))
+        if not isinstance(rows, list):
+            raise ValueError(f"{name} is no list")
+        ends[name] = at - 1
+        at = skipped(at)
+        if text[at] == ",":
+            at = skipped(at + 1)
+    return ends
 
 
 def _group(name: str, rows: list[Any]) -> str:
