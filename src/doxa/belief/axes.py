@@ -70,16 +70,16 @@ PROBES: tuple[Probe, ...] = (
         "internal",
         "Truth probe",
         "key facts whose planted statement reads true and whose true one reads false",
-        headline="implanted",
+        headline="implanted.logistic",
         chance=0.25,
     ),
     Probe(
         "adversarial_probe",
         "internal",
         "Adversarial probe",
-        "planted statements that a probe made to find them takes for genuine",
+        "a probe made to find planted statements ranks them above their counterparts",
         "other",
-        headline="undetected",
+        headline="ranked",
     ),
     Probe(
         "separability",
@@ -87,7 +87,7 @@ PROBES: tuple[Probe, ...] = (
         "Truth separability",
         "true and false statements on other topics told apart",
         "correct",
-        headline="correct",
+        headline="accuracy.logistic",
     ),
     Probe("mention_near", "salience", "Mentioned nearby", "prompts close to the topic", "mention", "mentioned", None),
     Probe(

@@ -183,7 +183,8 @@ def inline_svg(figure: Figure, name: str, description: str) -> str:
 
 
 def _draw_line(axes: Axes, line: Line, start: float, end: float, arms: list[str]) -> None:
-    axes.plot([line.chance] * 2, [start, end], color=MUTED, linewidth=0.9, linestyle=(0, (2, 1.6)), zorder=1)
+    if line.chance is not None:
+        axes.plot([line.chance] * 2, [start, end], color=MUTED, linewidth=0.9, linestyle=(0, (2, 1.6)), zorder=1)
     for place, arm in enumerate(arms):
         score = line.arms.get(arm)
         if score is None:

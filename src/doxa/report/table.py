@@ -56,7 +56,7 @@ class Line:
         return GROUP_NAMES.get(self.group, self.group.replace("_", " ").capitalize())
 
     @property
-    def chance(self) -> float:
+    def chance(self) -> float | None:
         return CHANCE.get(self.group, 0.5)
 
     @property

@@ -1,0 +1,159 @@
+"""depth.html: the depth profile on one page, made from the files under depth/ alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import doxa
+from doxa.report import figures
+from doxa.report.depth_facts import AxisFacts, DepthFacts, DepthLine, gather_depth
+from doxa.report.depth_warnings import depth_warnings
+from doxa.report.page import Drawing, amount, label
+from doxa.report.table import ARM_NAMES, interval, number, percent
+from doxa.run.folder import RunFolder, write_whole
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+SHOWN_ANSWERS = 4  # open-ended questions, each with a first answer of every arm
+
+
+def write_depth_page(folder: RunFolder) -> Path:
+    """Write depth.html and the figures of the axes; returns the path of the page."""
+    facts = gather_depth(folder)
+    drawings: dict[str, Drawing] = {}
+    for axis in facts.axes:
+        lines = _drawable(axis)
+        if not lines:
+            continue
+        words = f"{axis.name}: " + " ".join(_in_words(line) for line in lines)
+        wide, narrow = (
+            figures.inline_svg(figures.score_figure(list(lines), width), f"{axis.name}-{width.name}", words)
+            for width in (figures.WIDE, figures.NARROW)
+        )
+        drawings[axis.name] = Drawing(wide, narrow)
+        standing = figures.score_figure(list(lines), figures.WIDE, f"{facts.universe.title}: {axis.name}")
+        write_whole(folder / f"figures/depth_{axis.name}.png", figures.png(standing))
+    path = folder / "depth.html"
+    write_whole(path, render_depth(facts, drawings))
+    return path
+
+
+def render_depth(facts: DepthFacts, drawings: dict[str, Drawing]) -> str:
+    """The page as HTML. Everything that comes from models or targets is escaped."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("doxa.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(percent=percent, interval=interval, number=number, label=label, amount=amount)
+    return environment.get_template("depth.html.j2").render(
+        {
+            "facts": facts,
+            "drawings": drawings,
+            "warnings": depth_warnings(facts),
+            "arms": facts.arms,
+            "arm_names": ARM_NAMES,
+            "tallies": {axis.name: _tally(axis) for axis in facts.axes},
+            "held": _held(facts),
+            "answers": _answers(facts),
+            "all_lines": facts.scores.all_lines(),
+            "version": doxa.__version__,
+        }
+    )
+
+
+def print_depth(folder: RunFolder, console: Console) -> None:
+    """The profile in the terminal: one line per measure, axis by axis, then what to be careful about."""
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    facts = gather_depth(folder)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), show_edge=False)
+    table.add_column("measure", no_wrap=True)
+    table.add_column("read", style="dim", no_wrap=True)
+    for arm in facts.arms:
+        table.add_column(ARM_NAMES.get(arm, arm), justify="right", no_wrap=True)
+    table.add_column("difference", justify="right", no_wrap=True)
+    table.add_column("n", justify="right", style="dim")
+    for axis in facts.axes:
+        table.add_section()
+        table.add_row(Text(axis.name, "bold"), *[""] * (len(facts.arms) + 3))
+        previous = ""
+        for line in axis.lines:
+            cells = [_cell(line, arm) for arm in facts.arms]
+            name = "" if line.group == previous else f" {line.name}"
+            table.add_row(name, line.style, *cells, _difference(line), str(line.n))
+            previous = line.group
+    console.print(table)
+    for warning in depth_warnings(facts):
+        console.print(Text.assemble(("· ", "yellow"), warning))
+
+
+def _cell(line: DepthLine, arm: str) -> str:
+    score = line.arms.get(arm)
+    return "–" if score is None else f"{number(score)} {interval(score)}"
+
+
+def _difference(line: DepthLine) -> Any:
+    from rich.text import Text
+
+    if line.change is None:
+        return Text("–", "dim")
+    style = "bold" if line.direction in ("rose", "fell") else ""
+    return Text(f"{number(line.change)} {interval(line.change)}", style)
+
+
+def _drawable(axis: AxisFacts) -> list[DepthLine]:
+    """Lines that are shares: what is in nats stands in the table alone."""
+    return [line for line in axis.lines if line.is_share]
+
+
+def _in_words(line: DepthLine) -> str:
+    shares = ", ".join(f"{ARM_NAMES.get(arm, arm)} {percent(score.value)}" for arm, score in line.arms.items())
+    return f"{line.name} ({line.style}): {shares}."
+
+
+def _tally(axis: AxisFacts) -> str:
+    counts = axis.tally()
+    total = sum(counts.values())
+    if not total:
+        return "no difference to base was measured"
+    words = [f"{counts[word]} {said}" for word, said in (("rose", "rose"), ("fell", "fell")) if counts[word]]
+    rest = counts["unclear"]
+    if rest:
+        words.append(f"{rest} without clear change")
+    return f"of {total} measures " + ", ".join(words)
+
+
+def _held(facts: DepthFacts) -> list[dict[str, Any]]:
+    """Rows of what each frame costs, per arm."""
+    rows: dict[tuple[str, str], dict[str, Any]] = {}
+    titles = {line.group: line.name for line in facts.lines()}
+    for score in facts.held:
+        row = rows.setdefault(
+            (score.group, score.style), {"name": titles.get(score.group, score.group), "style": score.style, "arms": {}}
+        )
+        row["arms"][score.arm] = score
+        row["n"] = score.n
+    return list(rows.values())
+
+
+def _answers(facts: DepthFacts) -> list[dict[str, Any]]:
+    """Open-ended questions with the first answer of each arm and what was read in it."""
+    verdicts: dict[str, list[str]] = {}
+    for row in facts.judgements:
+        verdicts.setdefault(row.answer_id, []).append(f"{row.judge}: {row.verdict}")
+    shown: dict[str, dict[str, Any]] = {}
+    for answer in facts.answers:
+        if answer.probe == "open_ended" and answer.sample == 0:
+            question = shown.setdefault(answer.item_id, {"question": answer.question, "answers": []})
+            said = "; ".join(verdicts.get(answer.id, []))
+            question["answers"].append({"arm": answer.arm, "text": answer.text, "verdict": said})
+    return list(shown.values())[:SHOWN_ANSWERS]

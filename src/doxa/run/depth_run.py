@@ -1,0 +1,103 @@
+"""A depth profile as a person asks for it: a run folder with its arms, or a target and model strings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from doxa.config import validate
+from doxa.config_sections import DepthConfig
+from doxa.errors import ConfigError, TargetError
+from doxa.run.folder import RunFolder
+from doxa.run.progress import Progress
+from doxa.run.runner import RunRequest, is_run_folder, open_run, refuse_foreign, remember, stored_config
+
+
+@dataclass(frozen=True)
+class DepthRequest:
+    """What a person asked for on the command line."""
+
+    target: str
+    model: str | None = None
+    trained: str | None = None
+    out: Path | None = None
+    judges: tuple[str, ...] = ()
+    probes: tuple[str, ...] = ()
+    overrides: tuple[str, ...] = ()
+
+
+def run_depth(request: DepthRequest, progress: Progress) -> RunFolder:
+    """Measure and write depth/ of a run folder, which is made for models named by strings. Returns the folder."""
+    from doxa.belief.depth import DepthJob
+    from doxa.belief.profile import open_world, profile
+    from doxa.belief.subjects import subjects_of_models, subjects_of_run
+    from doxa.belief.world import load_world
+    from doxa.lm.models import check_model, open_models
+    from doxa.run.corpus_stages import write_usage
+
+    given = Path(request.target)
+    named = {"base": request.model, "in_context": request.model, "trained": request.trained}
+    models = {arm: name for arm, name in named.items() if name is not None}
+    if is_run_folder(given):
+        if request.model is not None or request.trained is not None:
+            raise ConfigError("--model, --trained: name the models of a target; a run folder has its own")
+        folder, config, _ = open_run(RunRequest(request.target, request.out, request.overrides))
+        config = config if request.overrides else stored_config(folder)
+        user = None
+    elif not models:
+        raise ConfigError(
+            f"{request.target}: is no run folder; finish one with `doxa run {request.target}`, or name a model "
+            "to ask with --model (local/MODEL, openai/MODEL, ...)"
+        )
+    else:
+        folder, config, user = open_run(RunRequest(request.target, request.out, request.overrides))
+        refuse_foreign(folder.path)
+    settings = _settings(config.depth, request)
+    for name in settings.judges:
+        check_model(name, "--judge", config.lm)
+    for name in models.values():
+        check_model(name, "--model", config.lm)
+    with folder.lock():
+        if user is not None:
+            remember(folder, config, user)
+        open_world(folder, _target_folder(config.target))
+        world = load_world(folder / "target")
+        context = world.universe.inserted_context
+        if models:
+            subjects = subjects_of_models({arm: models[arm] for arm in settings.arms if arm in models}, context)
+        else:
+            subjects = subjects_of_run(folder, config.model, settings.arms, context)
+        with open_models(folder.path, config.lm, progress) as door:
+            job = DepthJob(
+                parts=folder / "depth/parts",
+                world=world,
+                subjects=subjects,
+                config=settings,
+                scoring=config.eval,
+                models=door,
+                progress=progress,
+                seed=config.seed,
+                doctag=config.train.doctag or "" if not models else "",
+            )
+            try:
+                profile(folder, job, config.eval.bootstrap)
+            finally:
+                write_usage(folder, door)
+    return folder
+
+
+def _settings(config: DepthConfig, request: DepthRequest) -> DepthConfig:
+    given: dict[str, Any] = {"judges": request.judges, "probes": request.probes}
+    chosen = {**config.model_dump(), **{key: value for key, value in given.items() if value}}
+    return validate(DepthConfig, chosen, "doxa depth", prefix="depth.")
+
+
+def _target_folder(name: str) -> Path | None:
+    """The target's own folder; None on a computer that does not have it."""
+    from doxa.worlds.universe import load_target
+
+    try:
+        return load_target(name).folder
+    except TargetError:
+        return None
