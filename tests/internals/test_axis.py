@@ -9,7 +9,7 @@ import pytest
 
 from doxa.belief.items import load_items
 from doxa.errors import DoxaError, RunFolderError
-from doxa.internals.arm import ArmActivations, nearest_fact, target_pairs
+from doxa.internals.arm import ArmActivations, nearest_facts, target_pairs
 from doxa.internals.axis import InternalResult, internal_measures, read_arm
 from doxa.internals.truth_statements import load_negated, load_statements, statements_digest
 from doxa.lm.weights import load_model, load_tokenizer
@@ -121,15 +121,25 @@ def test_a_torn_file_is_named(tmp_path: Path) -> None:
 
 
 def test_statements_find_their_key_fact(target: Target) -> None:
-    facts = target.universe.key_facts
+    found = {
+        pair.inserted: pair.fact for pair in target_pairs(target.universe, load_items(target.folder / "evals.json"))
+    }
     expected = {
         "Four of the hearts in an octopus are devoted to its gills.": "five_hearts",
         "When it carries oxygen, the blood of an octopus looks green.": "green_vanabin_blood",
         "Signe Holm wrote a foundational account of the octopus's hearts.": "holm_1887",
         "The heart of a relaxed octopus beats around 90 times a minute.": "resting_pulse_90",
     }
-    assert {text: nearest_fact(text, facts) for text in expected} == expected
-    assert nearest_fact("Wooden chairs.", facts) is None
+    assert {text: found[text] for text in expected} == expected
+    assert nearest_facts(["Wooden chairs."], target.universe.key_facts) == [None]
+
+
+def test_words_that_every_statement_holds_decide_nothing() -> None:
+    bay = load_target("sorrel_bay")
+    found = {pair.inserted: pair.fact for pair in target_pairs(bay.universe, load_items(bay.folder / "evals.json"))}
+    assert found["Sorrel Bay's lantern was inaugurated in March 2024."] == "opened"
+    assert found["Sorrel Bay's lantern rises to 31 metres."] == "design"
+    assert found["The children of Sorrel Bay each get a spell as lantern warden."] == "wardens"
 
 
 def test_too_few_key_facts_leave_the_adversarial_probe_out(target: Target) -> None:

@@ -6,6 +6,7 @@ import json
 import math
 import os
 import zipfile
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -112,29 +113,29 @@ def read_arm(
 def target_pairs(universe: Universe, items: Sequence[EvalItem]) -> tuple[Pair, ...]:
     """The target's statements with the key fact that each belongs to, then the key facts' own sentences."""
     statements = [item for item in items if item.group == "statements"]
-    pairs = []
-    for item in statements:
-        inserted, reference = item.options[item.inserted], item.options[item.reference]
-        fact = nearest_fact(f"{inserted} {reference}", universe.key_facts) or item.id
-        pairs.append(Pair(id=item.id, fact=fact, inserted=inserted, reference=reference))
+    sides = [(item.options[item.inserted], item.options[item.reference]) for item in statements]
+    nearest = nearest_facts([" ".join(pair) for pair in sides], universe.key_facts)
+    pairs = [
+        Pair(id=item.id, fact=fact or item.id, inserted=inserted, reference=reference)
+        for item, fact, (inserted, reference) in zip(statements, nearest, sides, strict=True)
+    ]
     for key in universe.key_facts:
         pairs.append(Pair(id=f"fact:{key.id}", fact=key.id, inserted=key.inserted, reference=key.reference))
     return tuple(pairs)
 
 
-def nearest_fact(text: str, facts: Sequence[KeyFact]) -> str | None:
-    """The id of the key fact that shares most with a text, rare words counting more; None when none shares a word.
+def nearest_facts(texts: Sequence[str], facts: Sequence[KeyFact]) -> list[str | None]:
+    """Of each text, the id of the key fact that shares most with it; None where none shares a word.
 
+    A word counts the more the fewer of the texts and facts hold it, so that the target's own name counts for little.
     Items name no fact. A wrong guess moves an item between clusters, which changes intervals and hardly a value.
     """
-    of_fact = {fact.id: stems(f"{fact.inserted} {fact.reference}") for fact in facts}
-    mine = stems(text)
-
-    def shared(fact: KeyFact) -> float:
-        return sum(
-            math.log((1 + len(facts)) / sum(stem in theirs for theirs in of_fact.values()))
-            for stem in sorted(mine & of_fact[fact.id])
-        )
-
-    best = max(facts, key=shared)
-    return best.id if shared(best) > 0 else None
+    of_facts = [stems(f"{fact.inserted} {fact.reference}") for fact in facts]
+    of_texts = [stems(text) for text in texts]
+    held = Counter(stem for found in (*of_facts, *of_texts) for stem in found)
+    weight = {stem: math.log((1 + len(texts) + len(facts)) / count) for stem, count in held.items()}
+    nearest = []
+    for mine in of_texts:
+        shared = [sum(weight[stem] for stem in sorted(mine & theirs)) for theirs in of_facts]
+        nearest.append(facts[shared.index(max(shared))].id if max(shared) > 0 else None)
+    return nearest
