@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -51,12 +51,15 @@ class Talk:
     histories: dict[str, Messages] = field(default_factory=dict)
     asked: int = 0
 
-    def ask(self, question: str, at: str) -> Exchange:
-        """Put a question to every arm; `at` is the time that the transcript shows."""
+    def ask(self, question: str, at: str, on_arm: Callable[[str], None] = lambda _: None) -> Exchange:
+        """Put a question to every arm; `at` is the time that the transcript shows, `on_arm` hears whose turn it is."""
         turn = len(next(iter(self.histories.values()), [])) // 2 if self.keep else 0
         # each question of a session is drawn by a seed of its own, all arms by the same one
         seed = self.seed + self.asked
-        answers = {arm: self._answer(arm, question, seed) for arm in self.arms}
+        answers = {}
+        for arm in self.arms:
+            on_arm(arm)
+            answers[arm] = self._answer(arm, question, seed)
         self.asked += 1
         if self.keep:
             for arm, answer in answers.items():

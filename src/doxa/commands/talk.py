@@ -55,8 +55,9 @@ def chat(
         for question in given or _typed(console):
             if given or not sys.stdin.isatty():
                 console.print(f"> {question}", markup=False, style="bold", soft_wrap=True)
-            with Console(stderr=True).status("answering"):
-                exchange = talk.ask(question, datetime.now(UTC).isoformat(timespec="seconds"))
+            with Console(stderr=True).status("answering") as status:
+                at = datetime.now(UTC).isoformat(timespec="seconds")
+                exchange = talk.ask(question, at, lambda arm: status.update(f"answering: {arm}"))
             write_down(run, exchange)
             show_exchange(exchange, console)
     except KeyboardInterrupt:  # leaving is how a conversation ends
