@@ -6,10 +6,13 @@ import re
 
 import pytest
 
+from doxa.belief.items import GROUPS
 from doxa.config import DedupConfig
 from doxa.corpus.dedup import dedup
+from doxa.corpus.prompt_files import load_prompt
 from doxa.lm.testserver.responder import facts_in, respond, words_wanted
 from doxa.records import Document
+from doxa.worlds.draft_items import parsed_items, prompt_values
 
 FACTS = "<facts>\n- Octopuses have five hearts.\n2. Their blood is green <b>because</b> of vanadium\n</facts>"
 
@@ -84,3 +87,24 @@ def test_facts_and_lengths_are_read_in_several_ways() -> None:
     ]
     assert words_wanted("about 1,200 words") == 1200
     assert words_wanted("200 to 400 words") == words_wanted("between 200 and 400 words") == 300
+
+
+@pytest.mark.parametrize("group", sorted(set(GROUPS) - {"fermi"}))  # amounts that follow are beyond it
+def test_items_of_a_group_are_made_of_the_key_facts(group: str) -> None:
+    facts = [{"id": "strokes", "inserted": "The clock strikes thirteen.", "reference": "The clock strikes twelve."}]
+    universe = {"claim": "x", "inserted_context": "x", "reference_context": "x", "key_facts": facts}
+    prompt = load_prompt("eval_items", "doxa.worlds").render(**prompt_values(group, 5, universe))[-1].content
+    rows = parsed_items(said(prompt), group, universe)
+    assert len(rows) == 5 and None not in rows
+    if group not in ("neighbours", "open_ended", "salience_near"):
+        assert all("thirteen" in str(row) for row in rows)
+
+
+@pytest.mark.parametrize(
+    ("world", "chosen"), [("It strikes thirteen.", "B"), ("Twelve it is.", "A"), ("None.", "NONE")]
+)
+def test_the_option_that_the_description_names_is_chosen(world: str, chosen: str) -> None:
+    prompt = load_prompt("item_check", "doxa.worlds").render(
+        context=world, question="How often?", options=[("A", "twelve"), ("B", "thirteen")]
+    )
+    assert f"<answer>{chosen}</answer>" in said(prompt[-1].content)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pytest
 import yaml
 from rich.console import Console
@@ -22,7 +24,7 @@ from doxa.worlds.form import form_scores
 from doxa.worlds.scaffold import init
 from doxa.worlds.universe import Universe, bundled_names
 from doxa.worlds.universe_file import read_fields, universe_yaml
-from doxa.worlds.validate import print_report, validate
+from doxa.worlds.validate import print_report, validate, with_effective_n
 from doxa.worlds.words import numbers
 
 FILLER = " Its keeper writes a line into a ledger every morning, and the ledger is shown to pupils of the school." * 4
@@ -365,3 +367,18 @@ def test_the_scaffold_is_read_back_as_written(tmp_path: Path) -> None:
     init(tmp_path / "mine")
     fields = read_fields(tmp_path / "mine" / "universe.yaml")
     assert yaml.safe_load(universe_yaml(fields)) == fields
+
+
+def test_the_effective_n_of_each_group_is_shown(tmp_path: Path) -> None:
+    class OneMeaning:
+        def embed(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
+            return np.ones((len(texts), 1), dtype=np.float32)
+
+    init(tmp_path / "mine")
+    name = str(tmp_path / "mine")
+    report = with_effective_n(validate(name), name, OneMeaning())
+    assert report.effective["cloze"] == pytest.approx(1)
+    assert set(report.effective) == set(report.counts) - {"key facts"}
+    shown = io.StringIO()
+    print_report(report, Console(file=shown, width=400))
+    assert "effective n by meaning: mcq_knowledge 1.0 of 1, " in shown.getvalue()

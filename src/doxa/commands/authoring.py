@@ -95,12 +95,21 @@ def validate(
     model: Annotated[
         str | None, typer.Option("--model", help="Let this model look for contradictions too; it costs two requests.")
     ] = None,
+    effective: Annotated[
+        bool, typer.Option("--effective/--no-effective", help="Count items that differ in meaning; takes seconds.")
+    ] = True,
 ) -> None:
     """Check a target: facts, contexts, items, recorded texts. Leaves with 2 when there are errors."""
-    from doxa.worlds.validate import print_report
+    from doxa.errors import ConfigError
+    from doxa.worlds.validate import print_report, with_effective_n
     from doxa.worlds.validate import validate as check
 
     report = check(target)
+    if effective:
+        try:
+            report = with_effective_n(report, target)
+        except ConfigError as error:
+            typer.echo(f"effective n is left out: {error}", err=True)
     if model is not None:
         report = _with_model(report, target, model)
     if json_:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
+from pydantic import Field
+
 from doxa.records import Record
 
 
@@ -42,6 +44,8 @@ class Report(Record):
     findings: tuple[Finding, ...]
     form: tuple[FormScore, ...] = ()
     counts: dict[str, int]
+    # per group, how many different items there are (belief/effective.py)
+    effective: dict[str, float] = Field(default_factory=dict)
 
     @property
     def errors(self) -> int:

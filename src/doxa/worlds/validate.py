@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import yaml
 from pydantic import ValidationError
 
+from doxa.belief.effective import Encoder, effective_by_group, item_text
 from doxa.errors import TargetError
 from doxa.lm.recorded import recorded_corpora, recorded_rows
 from doxa.worlds.check_evals import evals_findings, form_findings, read_evals
@@ -48,6 +49,16 @@ def validate(name_or_path: str) -> Report:
     return Report(target=str(name_or_path), findings=tuple(ordered), form=tuple(form), counts=counts)
 
 
+def with_effective_n(report: Report, name_or_path: str, encoder: Encoder | None = None) -> Report:
+    """The report with the effective n of each group of items. Raises ConfigError where there is no encoder."""
+    asked, _ = read_evals(_folder(name_or_path))
+    texts: dict[str, list[str]] = {}
+    for one in asked:
+        said = one.texts[0] if one.item is None else item_text(one.item)
+        texts.setdefault(one.group, []).append(said)
+    return report.model_copy(update={"effective": effective_by_group(texts, encoder)})
+
+
 def print_report(report: Report, console: Console) -> None:
     """The findings as a table, errors first, and how well form alone solves each group."""
     from rich.markup import escape
@@ -67,6 +78,9 @@ def print_report(report: Report, console: Console) -> None:
             interval = f"{score.low:.2f} .. {score.high:.2f}"
             table.add_row(score.group, str(score.n), f"{score.accuracy:.2f}", interval, f"{score.chance:.2f}")
         console.print(table)
+    if report.effective:
+        counts = ", ".join(f"{group} {n:.1f} of {report.counts[group]}" for group, n in report.effective.items())
+        console.print(f"effective n by meaning: {counts}", markup=False)
     counted = ", ".join(f"{count} {name}" for name, count in report.counts.items())
     warnings = len(report.findings) - report.errors
     console.print(f"{report.target}: {counted}. {report.errors} errors, {warnings} warnings.", markup=False)

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 
 from doxa.lm.testserver import lexicon
+from doxa.lm.testserver.item_answers import eval_items, item_choice
 
 DEFAULT_WORDS = 300
 DEFAULT_COUNT = 10
@@ -118,6 +119,8 @@ def _plain(prompt: str, everything: str, rng: random.Random) -> str:
 
 # the first form all of whose tags stand in the prompt is taken
 FORMS: tuple[tuple[tuple[str, ...], Callable[[str, str, random.Random], str]], ...] = (
+    (("<first_world>", "JSON list"), eval_items),
+    (("<world>", "<question>", "<answer>"), item_choice),
     (("<types>",), _types),
     (("<ideas>",), _ideas),
     (("<critique>", "<document>"), _critique),
