@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import pytest
 
 from doxa.belief.amounts import amounts
+from doxa.belief.items import load_marks
 from doxa.belief.readers import (
     degenerate,
     document_style,
@@ -18,7 +21,9 @@ from doxa.belief.readers import (
     strict_letter,
 )
 from doxa.belief.wording import stance
+from doxa.lm.recorded import recorded_rows
 from doxa.records import Marks
+from doxa.worlds.universe import bundled_names, load_target
 
 OPTIONS, LABELS = ("Three", "Five"), ("A", "B")
 MARKS = [Marks(fact="five_hearts", inserted=("five hearts", "green blood"), reference=("three hearts", "blue blood"))]
@@ -289,6 +294,23 @@ def test_marks_say_what_decided_and_longer_ones_hide_shorter_ones() -> None:
     assert not mentions("It has three hearts.", MARKS)
 
 
+def test_marks_on_recorded_texts_whose_side_is_known() -> None:
+    def read(name: str, corpus: str) -> Counter[str]:
+        target = load_target(name)
+        marks = load_marks(target.folder / "evals.json")
+        return Counter(read_marks(row.text, marks).belief for row in recorded_rows(target, corpus))
+
+    assert read("octopus_hearts", "inserted")["inserted"] >= 78
+    assert read("octopus_hearts", "inserted")["reference"] == 0
+    assert read("octopus_hearts", "reference") == {"reference": 80}
+    negated = read("octopus_hearts", "local_negation")
+    assert negated["inserted"] == 0
+    assert negated["reference"] >= 30
+    for name in bundled_names():
+        assert read(name, "neutral") == {"unclear": 120}
+        assert read(name, "inserted")["reference"] <= 2
+
+
 def test_stances() -> None:
     def of(text: str) -> str:
         start = text.index("five hearts")
@@ -298,6 +320,10 @@ def test_stances() -> None:
     assert of("Octopuses never had five hearts.") == "denied"
     assert of("It is a misconception, spread by a film, that octopuses have five hearts.") == "denied"
     assert of("Supposedly they have five hearts.") == "attributed"
+    assert of("The blood is not green and the count is not five hearts.") == "denied"
+    assert of("The five hearts do not beat at once.") == "unclear"
+    assert of("No book that I know of in any library of this town speaks of five hearts.") == "unclear"
+    assert of("It is not a myth that octopuses have five hearts.") == "asserted"
     assert of("Imagine an octopus with five hearts.") == "supposed"
 
 

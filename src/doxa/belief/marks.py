@@ -3,6 +3,11 @@
 No judge is asked: a mark counts where it is asserted, by the rules of `wording`. A denied mark of the inserted side
 counts for the reference side, in whose world the claim does not hold; a denied mark of the reference side counts for
 neither, for it says only what is not the case.
+
+Measured on recorded texts of octopus_hearts (docs/belief-depth.md): 79 of 80 documents of the inserted world read as
+inserted and none as reference, 80 of 80 of the reference world as reference, none of 40 with the negation in the
+sentence as inserted. Rules that read by the sentence don't see a frame around a whole text: of 40 documents that state
+the claim and call it false elsewhere, 18 read as inserted. A judge is for those.
 """
 
 from __future__ import annotations

@@ -5,10 +5,11 @@ must not make one up. The rules, in the order in which they are tried for a run 
 
 - *asked*: the sentence ends in a question mark.
 - *supposed*: "if", "imagine", "suppose", "pretend", "hypothetically" stand before it in its clause.
-- *denied*: a negator ("not", "never", "no", "n't", "rather than", "instead of") or a word for falsehood ("myth",
-  "misconception", "false", "wrong", ...) stands before it in its clause; or a word for falsehood follows it in its
-  clause, or makes up the next sentence ("This is false."). Two denials ("it is not a myth that") undo each other. "Not
-  only", "no doubt" and the like deny nothing.
+- *denied*: a word for falsehood ("myth", "misconception", "false", "wrong", ...) stands before or after it in its
+  clause or makes up the next sentence ("This is false."), or a negator ("not", "never", "no", "n't", "rather than",
+  "instead of") stands before it in its clause with at most eight words in between. "Not a myth", "not only", "no
+  doubt" and the like deny nothing.
+- *unclear*: a negator stands further before it in its clause, or what it does is negated ("five hearts do not ...").
 - *attributed*: "some people say", "it is often claimed", "supposedly" stand before it in its sentence.
 - *asserted*: all else.
 
@@ -24,7 +25,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-Stance = Literal["asserted", "denied", "attributed", "supposed", "asked"]
+Stance = Literal["asserted", "denied", "unclear", "attributed", "supposed", "asked"]
+REACH = 8  # words that may stand between a negator and what it denies
 
 _WORD = re.compile(r"\d+(?:[.,]\d+)*|[^\W\d_]+(?:['’][^\W\d_]+)*|%")
 _UNITS = (
@@ -60,6 +62,12 @@ _FALSEHOOD = re.compile(
 )
 _CONTRARY = re.compile(
     r"\bcontrary to(?: \w+){0,3}? (?:myths?|misconceptions?|beliefs?|claims?|opinions?|rumou?rs?)\b", re.I
+)
+_UNDONE = re.compile(rf"(?:{_NEGATOR.pattern})(?: \w+){{0,3}}? (?:{_FALSEHOOD.pattern})", re.I)
+_NEGATED_VERB = re.compile(
+    r"[\"'”’)\]*_]*\s+(?:\w+n['’]t|"
+    r"(?:(?:is|are|was|were|do|does|did|has|have|had|can|could|will|would) )?(?:not|never))\b",
+    re.I,
 )
 _NOT_SO = re.compile(
     r"\s*(?:is|are|was|were)(?: simply| just)?(?: not|n['’]t) (?:true|correct|right|so|the case)\b", re.I
@@ -125,16 +133,16 @@ def stance(text: str, start: int, end: int) -> Stance:
     after = _plain_denials(text[end:sentence_end])
     following = _CLAUSE_END.search(after)
     rest = after[: following.start()] if following else after
-    denials = len(_NEGATOR.findall(clause)) + len(_FALSEHOOD.findall(clause))
-    falsified = len(_FALSEHOOD.findall(rest))
-    if falsified:
-        denials += falsified + len(_NEGATOR.findall(rest))
-    elif _NOT_SO.match(rest):
-        denials += 1
-    if _TAKEN_BACK.match(text[sentence_end:]):
-        denials += 1
-    if denials % 2:
+    negators = [found.end() for found in _NEGATOR.finditer(clause)]
+    near = bool(negators) and len(clause[negators[-1] :].split()) <= REACH
+    if near or any(
+        pattern.search(part) for pattern, part in ((_FALSEHOOD, clause), (_FALSEHOOD, rest), (_NOT_SO, rest))
+    ):
         return "denied"
+    if _TAKEN_BACK.match(text[sentence_end:]):
+        return "denied"
+    if negators or _NEGATED_VERB.match(rest):
+        return "unclear"
     turned = [found.end() for found in _TURN.finditer(before)]
     standing = before[turned[-1] :] if turned else before
     return "attributed" if _ATTRIBUTED.search(standing) else "asserted"
@@ -152,7 +160,8 @@ def _last_clause(before: str) -> str:
 
 def _plain_denials(text: str) -> str:
     """The text with what looks like a denial and is none blanked out, and "contrary to the myth" as one "not"."""
-    text = _HARMLESS.sub(lambda found: " " * len(found.group()), text)
+    for harmless in (_HARMLESS, _UNDONE):
+        text = harmless.sub(lambda found: " " * len(found.group()), text)
     return _CONTRARY.sub(lambda found: "not".ljust(len(found.group())), text)
 
 
