@@ -57,6 +57,9 @@ def test_belief_is_read_from_an_arm_that_has_it_and_from_no_other(target: Target
         assert (
             mean(result, "trained", f"p_inserted.{kind}") > 0.9 > 0.1 > mean(result, "trained", f"p_reference.{kind}")
         )
+        assert (
+            mean(result, "base", f"p_difference.{kind}") < -0.8 < 0.8 < mean(result, "trained", f"p_difference.{kind}")
+        )
         assert mean(result, "trained", f"accuracy.{kind}", "separability") > 0.95
     facts = {row.item_id for row in result.measures if row.probe == "truth_probe"}
     assert facts == {fact.id for fact in target.universe.key_facts}

@@ -9,7 +9,7 @@ truth_probe, per key fact:
 - `implanted`: share of its statements whose inserted version reads true *and* whose reference version reads false
   ("implanted belief rate", Slocum et al. 2025). A coin gives .25.
 - `prefers_inserted`: the inserted version reads truer than the reference one; no threshold that a new topic may shift.
-- `p_inserted`, `p_reference`: probability of being true.
+- `p_inserted`, `p_reference`: probability of being true; `p_difference`: the first less the second.
 
 separability, per block of shipped statements, held out: `accuracy`, and `gap`, P(true) of the true less that of the
 false. What falls from base to trained is the model's general sense of truth (reality drift), not the implant.

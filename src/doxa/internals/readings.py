@@ -36,6 +36,7 @@ def _target_values(p_inserted: Floats, p_reference: Floats) -> dict[str, Floats]
         "prefers_inserted": (p_inserted > p_reference) + (p_inserted == p_reference) / 2,
         "p_inserted": p_inserted,
         "p_reference": p_reference,
+        "p_difference": p_inserted - p_reference,
     }
 
 
