@@ -110,16 +110,14 @@ def forecast(
 
 
 def verdict(margin: Interval) -> str:
-    """How hard, in words, by the mean margin per token and its interval."""
+    """How hard, in words, by the mean margin per token and its interval: a rule of thumb of ours, not the published."""
     if margin.low > 0:
         return "the base leans to the inserted answers already: little is left to insert, and a high score shows little"
     if margin.high >= 0:
-        return "the base is undecided between the two: this should go in easily"
+        return "the base is undecided between the two: little stands against the insertion"
     if margin.value > SET_AGAINST:
-        return "the base leans to the reference answers: expect to need more documents, or more passes"
-    return (
-        "the base is set on the reference answers: expect this to be hard, and to come out in the open questions first"
-    )
+        return "the base leans to the reference answers: expect to need more documents or more passes"
+    return "the base is set on the reference answers: expect this to be hard"
 
 
 def rank(own: Forecast, others: Sequence[Forecast]) -> Rank:
