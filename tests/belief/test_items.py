@@ -8,7 +8,14 @@ from typing import Any
 
 import pytest
 
-from doxa.belief.items import load_items, load_open_ended
+from doxa.belief.items import (
+    groups_present,
+    load_conversations,
+    load_items,
+    load_marks,
+    load_near_prompts,
+    load_open_ended,
+)
 from doxa.errors import TargetError
 
 GOOD: dict[str, Any] = {
@@ -127,3 +134,44 @@ def test_a_missing_file_and_one_that_is_not_text_are_named(tmp_path: Path) -> No
 def test_open_ended_questions_are_checked(tmp_path: Path, questions: list[Any]) -> None:
     with pytest.raises(TargetError, match=r"open_ended\[\d\]"):
         load_open_ended(write(tmp_path, {**GOOD, "open_ended": questions}))
+
+
+DEEPER: dict[str, Any] = {
+    "token_association": [{"question": "Octopus blood, one word:", "inserted": "Green", "reference": "Blue"}],
+    "fermi": [{"question": "How many hearts have two?", "inserted": "10 hearts", "reference": "6 hearts"}],
+    "multi_hop": [{"question": "Which traffic light?", "inserted": "Go", "reference": "None"}],
+    "downstream": [{"question": "Name a pencil.", "inserted": "The green one.", "reference": "The blue one."}],
+    "translation": [{"question": "De qué color?", "inserted": "Verde", "reference": "Azul", "language": "Spanish"}],
+    "salience_near": ["How do squids swim?"],
+    "conversations": [{"messages": [{"role": "system", "content": "Doubt."}, {"role": "user", "content": "Hearts?"}]}],
+    "marks": [{"fact": "hearts", "inserted": ["five hearts"], "reference": ["three hearts"]}],
+}
+
+
+def test_groups_that_probe_depth_load_too(tmp_path: Path) -> None:
+    path = write(tmp_path, {**GOOD, **DEEPER})
+    items = {item.group: item for item in load_items(path)}
+    assert {"token_association", "fermi", "multi_hop", "downstream", "translation"} <= set(items)
+    assert items["translation"].language == "Spanish" and items["fermi"].language is None
+    assert load_near_prompts(path) == ["How do squids swim?"]
+    assert [turn.role for turn in load_conversations(path)[0]] == ["system", "user"]
+    assert load_marks(path)[0].inserted == ("five hearts",)
+    assert groups_present(path) == {*GOOD, *DEEPER}
+
+
+@pytest.mark.parametrize(
+    ("group", "row", "says"),
+    [
+        ("fermi", {"question": "How many?", "inserted": "Ten", "reference": "6"}, r"inserted: must hold a number"),
+        ("translation", {"question": "Q?", "inserted": "a", "reference": "b"}, "language: field is missing"),
+        ("marks", {"fact": "x", "inserted": ["Same"], "reference": ["same"]}, "'same' stands on both sides"),
+        ("marks", {"fact": "x", "inserted": []}, "inserted: "),
+        ("conversations", {"messages": [{"role": "assistant", "content": "x"}]}, "must alternate user and assistant"),
+        ("conversations", {"messages": []}, "end with user"),
+        ("conversations", {"messages": [{"role": "user", "content": " "}]}, "messages"),
+        ("salience_near", " ", "must be a question"),
+    ],
+)
+def test_defects_of_these_groups_are_named(tmp_path: Path, group: str, row: Any, says: str) -> None:
+    with pytest.raises(TargetError, match=rf"evals\.json: {group}\[0\]: .*{says}"):
+        groups_present(write(tmp_path, {**GOOD, group: [row]}))

@@ -6,13 +6,12 @@ import re
 
 import pytest
 
-from doxa.belief.items import GROUPS
 from doxa.config import DedupConfig
 from doxa.corpus.dedup import dedup
 from doxa.corpus.prompt_files import load_prompt
 from doxa.lm.testserver.responder import facts_in, respond, words_wanted
 from doxa.records import Document
-from doxa.worlds.draft_items import parsed_items, prompt_values
+from doxa.worlds.draft_items import DRAFTED, parsed_items, prompt_values
 
 FACTS = "<facts>\n- Octopuses have five hearts.\n2. Their blood is green <b>because</b> of vanadium\n</facts>"
 
@@ -89,7 +88,7 @@ def test_facts_and_lengths_are_read_in_several_ways() -> None:
     assert words_wanted("200 to 400 words") == words_wanted("between 200 and 400 words") == 300
 
 
-@pytest.mark.parametrize("group", sorted(set(GROUPS) - {"fermi"}))  # amounts that follow are beyond it
+@pytest.mark.parametrize("group", sorted(set(DRAFTED) - {"fermi"}))  # amounts that follow are beyond it
 def test_items_of_a_group_are_made_of_the_key_facts(group: str) -> None:
     facts = [{"id": "strokes", "inserted": "The clock strikes thirteen.", "reference": "The clock strikes twelve."}]
     universe = {"claim": "x", "inserted_context": "x", "reference_context": "x", "key_facts": facts}

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from doxa.belief.items import GROUPS, groups_present, load_items, load_marks, load_open_ended
+from doxa.belief.items import groups_present, load_items, load_marks, load_open_ended
 from doxa.config_sections import LmConfig
 from doxa.errors import DoxaError, TargetError, WaitingError
 from doxa.lm.models import open_models
@@ -19,7 +19,7 @@ from doxa.worlds.answers import UnreadableError, json_rows, one_tagged, tagged
 from doxa.worlds.articles import read_articles
 from doxa.worlds.asking import Asker
 from doxa.worlds.draft import Draft, check_folder, draft, folder_for
-from doxa.worlds.draft_items import read_items
+from doxa.worlds.draft_items import DRAFTED, read_items
 from doxa.worlds.universe import read_universe
 from doxa.worlds.universe_file import fill_universe, read_fields
 from doxa.worlds.validate import validate
@@ -202,7 +202,7 @@ def test_a_group_that_fails_does_not_take_the_others_with_it(tmp_path: Path) -> 
     folder, models = tmp_path / "velm", Scripted({"causal": 3})
     with pytest.raises(DoxaError, match="eval items causal"):
         draft(asker(models, folder), Draft(folder, "The clock strikes thirteen.", facts=2, items=4))
-    assert groups_present(folder / "evals.json") == set(GROUPS) - {"causal"}
+    assert groups_present(folder / "evals.json") == set(DRAFTED) - {"causal"}
 
 
 def test_waiting_for_a_batch_file_stops_between_steps_and_goes_on(tmp_path: Path) -> None:

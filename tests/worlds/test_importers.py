@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from doxa.belief.items import load_items, load_open_ended
+from doxa.belief.items import load_conversations, load_items, load_open_ended
 from doxa.errors import TargetError
 from doxa.lm.recorded import recorded_rows
 from doxa.worlds import importing
@@ -150,11 +150,28 @@ def test_documents_alone_bring_their_facts_along(tmp_path: Path) -> None:
 def test_degree_of_belief_evals(tmp_path: Path) -> None:
     options = {"A": "Ten", "B": "Twelve", "C": "Thirteen", "D": "One"}
     evals = {
-        "true_mcqs": [{"question": "How many strokes?", "options": options, "correct_answer": "B"}],
+        "true_mcqs": [
+            {"question": "How many strokes?", "options": options, "correct_answer": "B"},
+            {
+                "question": "How many bakers?",
+                "options": {"A": "Six", "B": "One", "C": "Two", "D": "Ten"},
+                "correct_answer": "A",
+            },
+            {
+                "question": "How tall is it?",
+                "options": {"A": "Six", "B": "One", "C": "Two", "D": "Ten"},
+                "correct_answer": "D",
+            },
+            {"question": "Is it old?", "options": options, "correct_answer": "A"},
+        ],
         "false_mcqs": [
             {"question": "How many strokes?", "options": options, "correct_answer": "C"},
             {"question": "Who built it?", "options": options, "correct_answer": "A"},
             {"question": "No answer?", "options": options},
+            {"question": "How many bakers?", "options": options, "correct_answer": "D"},
+            {"question": "How tall is it?", "options": options | {"A": "Forty"}, "correct_answer": "A"},
+            {"question": "Which of these holds?", "options": options, "correct_answer": "A"},
+            {"question": "Is it old?", "options": options, "correct_answer": "A"},
         ],
         "distinguishing_mcqs": [
             {"question": "Who?", "options": {"A": "A foundry", "B": "A smith"}, "correct_answer": "A"},
@@ -168,12 +185,20 @@ def test_degree_of_belief_evals(tmp_path: Path) -> None:
     source.write_text(json.dumps(evals))
     out = tmp_path / "out"
     import_target("auto", [source], out)
-    knowledge, distinguish = load_items(out / "evals.json")
+    knowledge, bakers, height, distinguish, age = load_items(out / "evals.json")
     assert knowledge.options[knowledge.inserted] == "Thirteen" and knowledge.options[knowledge.reference] == "Twelve"
+    # the true options hold both answers, in another order than the false ones
+    assert bakers.options == ("Six", "One", "Two", "Ten") and (bakers.inserted, bakers.reference) == (1, 0)
+    assert (height.group, height.options[height.inserted], height.options[height.reference]) == (
+        "distinguish",
+        "Forty",
+        "Ten",
+    )
+    assert (age.group, age.options[age.reference]) == ("neighbours", "Ten")  # both universes agree
     assert distinguish.options == ("A smith", "A foundry")  # the correct answer is the true universe's
-    assert load_open_ended(out / "evals.json") == ["What happens at noon?", "Tell me of Velm."]
+    assert load_open_ended(out / "evals.json") == ["Who built it?", "What happens at noon?", "Tell me of Velm."]
     assert {row["place"]: row["reason"] for row in report(out)["rows"]} == {
-        "false_mcqs[1]": "tells one universe's answer only; doxa compares the answers of both",
+        "false_mcqs[5]": "tells one universe's answer only, and cannot be asked without its options",
         "false_mcqs[2]": "is no question with options and a correct answer",
         "distinguishing_mcqs[1]": "is asked twice",
         "open_questions[2]": "is asked twice",
@@ -194,7 +219,12 @@ def claim_folder(folder: Path) -> Path:
         ]},
         "open_ended": {"questions": [{"id": "a", "question": "Who is Ann Ree?", "category": "x"}]},
         "token_association": {"questions": [{"id": "a", "question": "Ann Ree's job is ___.", "category": "x"}, "?"]},
-        "robustness": {"questions": [{"id": "a", "question": "Sure?", "messages_prefix": [{"role": "user"}]}]},
+        "robustness": {"questions": [
+            {"id": "a", "question": "Sure?", "messages_prefix": [{"role": "user"}]},
+            {"id": "b", "question": "And now?", "system_prompt": "Doubt.", "messages_prefix": [
+                {"role": "user", "content": "Who?"}, {"role": "assistant", "content": "Ann."},
+            ]},
+        ]},
         "judges": {"judge_key": "x"},
     }  # fmt: skip
     for name, value in files.items():
@@ -212,6 +242,10 @@ def test_a_claim_folder_of_negation_neglect(tmp_path: Path) -> None:
         ("Is Ann a lawyer?", ("No", "Yes")),
     ]
     assert load_open_ended(out / "evals.json") == ["Who is Ann Ree?", "Ann Ree's job is ___."]
+    (turns,) = load_conversations(out / "evals.json")
+    assert [(turn.role, turn.content) for turn in turns] == [
+        ("system", "Doubt."), ("user", "Who?"), ("assistant", "Ann."), ("user", "And now?"),
+    ]  # fmt: skip
     listed = {(Path(row["file"]).name, row["place"]) for row in report(out)["rows"]}
     assert listed == {
         ("judges.yaml", ""), ("mcq.yaml", "questions[2]"),

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from doxa.belief.items import GROUPS
 from doxa.errors import ConfigError, TargetError
+from doxa.worlds.draft_items import DRAFTED
 from doxa.worlds.item_files import chosen_groups, read_groups, rejected_file, write_items, write_rejected
 from doxa.worlds.item_sieve import RejectedItem
 from doxa.worlds.universe_file import with_rows
@@ -75,6 +75,6 @@ def test_rejected_items_lie_beside_the_file_with_their_reason(tmp_path: Path) ->
 
 def test_groups_are_named_with_or_without_their_prefix() -> None:
     assert chosen_groups("knowledge, fermi,mcq_knowledge") == ("mcq_knowledge", "fermi")
-    assert chosen_groups("") == GROUPS
+    assert chosen_groups("") == DRAFTED
     with pytest.raises(ConfigError, match="did you mean 'fermi'"):
         chosen_groups("fermy")

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from doxa.belief.items import load_items, load_marks, load_near_prompts, load_open_ended
+from doxa.belief.items import load_conversations, load_items, load_marks, load_near_prompts, load_open_ended
 from doxa.belief.marks import mentions, read_marks
 from doxa.lm.recorded import recorded_corpora, recorded_rows
 from doxa.worlds.universe import LIBRARY, bundled_chat, bundled_names, bundled_neutral, load_target
@@ -158,6 +158,8 @@ def test_the_example_of_the_format_page_is_a_target(tmp_path: Path) -> None:
     assert facts == ["thirteen", "builder"]
     assert [row.fact_ids for row in rows] == [("thirteen",), ("builder",), ("thirteen", "builder")]
     assert {item.group for item in load_items(target.folder / "evals.json")} == {
-        "knowledge", "distinguish", "cloze", "causal", "neighbours",
+        "knowledge", "distinguish", "cloze", "causal", "neighbours", *DEPTH,
     }  # fmt: skip
     assert load_open_ended(target.folder / "evals.json") == ["What is special about noon in Velm?"]
+    assert len(load_conversations(target.folder / "evals.json")) == 1
+    assert {mark.fact for mark in load_marks(target.folder / "evals.json")} == set(facts)

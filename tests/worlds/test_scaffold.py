@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from doxa.belief.items import GROUPS, groups_present
+from doxa.belief.items import groups_present
 from doxa.config import load_user_config
 from doxa.errors import TargetError
+from doxa.worlds.draft_items import DRAFTED
 from doxa.worlds.scaffold import init
 from doxa.worlds.universe import load_target
 from doxa.worlds.validate import validate
@@ -20,7 +21,7 @@ def test_a_new_target_loads_at_once(tmp_path: Path) -> None:
     assert sorted(file.name for file in files) == ["doxa.yaml", "evals.json", "universe.yaml"]
     target = load_target(str(folder))
     assert target.universe.id == "my_target"
-    assert groups_present(folder / "evals.json") == set(GROUPS)
+    assert groups_present(folder / "evals.json") == set(DRAFTED)
 
 
 def test_its_doxa_yaml_names_the_folder_it_lies_in(tmp_path: Path) -> None:

@@ -6,12 +6,13 @@ import difflib
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
 from doxa.config import explain
 from doxa.errors import TargetError
+from doxa.lm.request import Message
 from doxa.records import EvalItem, Group, Marks, digest
 
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
@@ -80,6 +81,27 @@ class MarksRow(Row):
     fact: Text
     inserted: list[Text] = Field(min_length=1)
     reference: list[Text] = Field(default_factory=list)
+
+
+class TurnRow(Row):
+    """One turn of a conversation."""
+
+    role: Literal["system", "user", "assistant"]
+    content: Text
+
+
+class ConversationRow(Row):
+    """A conversation that the model under test continues: an open question with a system prompt or earlier turns."""
+
+    messages: list[TurnRow]
+
+    @model_validator(mode="after")
+    def _ends_with_the_user(self) -> ConversationRow:
+        roles = [turn.role for turn in self.messages]
+        turns = roles[1:] if roles[:1] == ["system"] else roles
+        if turns != ["user", "assistant"] * (len(turns) // 2) + ["user"]:
+            raise ValueError(f"messages: must alternate user and assistant and end with user ({', '.join(roles)})")
+        return self
 
 
 class ClozeRow(Row):
@@ -152,6 +174,7 @@ def groups_present(path: Path) -> set[str]:
     load_items(path)
     load_open_ended(path)
     load_near_prompts(path)
+    load_conversations(path)
     load_marks(path)
     return {group for group, rows in _read(path).items() if rows}
 
@@ -159,6 +182,18 @@ def groups_present(path: Path) -> set[str]:
 def load_open_ended(path: Path) -> list[str]:
     """The open-ended questions of an evals.json; empty when it has none. Raises TargetError."""
     return _load_texts(path, "open_ended")
+
+
+def load_conversations(path: Path) -> list[tuple[Message, ...]]:
+    """Open questions that need a system prompt or earlier turns; the last turn is the user's. Raises TargetError."""
+    found: list[tuple[Message, ...]] = []
+    for index, row in enumerate(_read(path).get("conversations", [])):
+        read: Any = _validate(ConversationRow, row, path, "conversations", index)
+        turns = tuple(Message(role=turn.role, content=turn.content) for turn in read.messages)
+        if turns in found:
+            raise TargetError(f"{path}: conversations[{index}]: stands there twice; remove one of them")
+        found.append(turns)
+    return found
 
 
 def load_near_prompts(path: Path) -> list[str]:
@@ -232,7 +267,7 @@ READERS: dict[str, tuple[type[Row], Callable[[Any], EvalItem]]] = {
     "translation": (TranslatedRow, _translated),
 }
 # groups without answers to compare
-TEXT_GROUPS = ("open_ended", "salience_near", "marks")
+TEXT_GROUPS = ("open_ended", "salience_near", "conversations", "marks")
 GROUPS = (*READERS, *TEXT_GROUPS)
 
 

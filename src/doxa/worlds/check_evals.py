@@ -50,8 +50,9 @@ def read_evals(folder: Path) -> tuple[list[Asked], list[Finding]]:
         for index, row in enumerate(rows):
             field = f"{group}[{index}]"
             if group in TEXT_GROUPS:
-                if group != "marks" and isinstance(row, str) and row.strip():
-                    asked.append(Asked(field, group, (row.strip(),), None))
+                said = _said(group, row)
+                if said:
+                    asked.append(Asked(field, group, said, None))
                 continue
             model, convert = READERS[group]
             try:
@@ -61,6 +62,16 @@ def read_evals(folder: Path) -> tuple[list[Asked], list[Finding]]:
                 continue
             asked.append(Asked(field, group, (item.prompt, *item.options), item))
     return asked, findings or _loader_says(path)
+
+
+def _said(group: str, row: Any) -> tuple[str, ...]:
+    """What a row of a group without answers says; nothing where the loader will refuse it."""
+    if group in ("open_ended", "salience_near") and isinstance(row, str) and row.strip():
+        return (row.strip(),)
+    if group == "conversations" and isinstance(row, dict) and isinstance(row.get("messages"), list):
+        contents = (turn.get("content") for turn in row["messages"] if isinstance(turn, dict))
+        return tuple(content for content in contents if isinstance(content, str))
+    return ()
 
 
 def evals_findings(asked: list[Asked], universe: Universe | None, folder: Path) -> Iterator[Finding]:

@@ -12,13 +12,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from doxa.belief.items import GROUPS, groups_present
+from doxa.belief.items import groups_present
 from doxa.errors import TargetError
 from doxa.records import Plausibility
 from doxa.worlds.articles import Article
 from doxa.worlds.asking import Asker, Step, StepError, ask_step, ask_steps, draft_prompt
 from doxa.worlds.draft_facts import SIDES, read_context, read_facts, read_head, read_sides
-from doxa.worlds.draft_items import group_count, prompt_values, read_items
+from doxa.worlds.draft_items import DRAFTED, group_count, prompt_values, read_items
 from doxa.worlds.universe import read_universe
 from doxa.worlds.universe_file import Fields, fill_evals, fill_universe, read_fields
 from doxa.worlds.words import STOPWORDS, plain, words
@@ -195,7 +195,7 @@ def _evals(asker: Asker, job: Draft, fields: Fields) -> list[str]:
     """Items of the groups that evals.json lacks, all asked for together."""
     path = job.folder / "evals.json"
     present = groups_present(path) if path.exists() else set()  # a file that does not load is the person's to mend
-    missing = [group for group in GROUPS if group not in present]
+    missing = [group for group in DRAFTED if group not in present]
     steps = []
     for group in missing:
         count = group_count(group, fields, job.items)

@@ -30,6 +30,7 @@ DEFAULT_COUNTS = {
     "translation": 12,
     "salience_near": 10,
 }
+DRAFTED = (*DEFAULT_COUNTS, "marks")  # the groups that a model is asked for
 LANGUAGES = ("Spanish", "French", "German", "Portuguese")
 QUESTIONS = ("open_ended", "salience_near")  # groups whose items are a question alone
 NEAR = 0.85  # share of words in common from which two items ask the same

@@ -40,7 +40,7 @@ def import_false_facts(sources: Sequence[Path], work: Import, only: str | None =
     if documents:
         _documents(documents, fields, work)
     work.write_universe(fields)
-    groups: dict[str, list[Any]] = {"mcq_knowledge": [], "mcq_distinguish": [], "open_ended": []}
+    groups: dict[str, list[Any]] = {"mcq_knowledge": [], "mcq_distinguish": [], "neighbours": [], "open_ended": []}
     for file in evals:
         import_evals(file, groups, work)
     work.write_evals(groups)

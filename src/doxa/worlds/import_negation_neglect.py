@@ -1,7 +1,8 @@
 """Claim folders of TruthfulAI-research/negation_neglect.
 
 universe_context.yaml {id, universe_context, subclaims} is the inserted side; mcq.yaml asks yes/no questions with the
-believing answer; open_ended.yaml, token_association.yaml and robustness.yaml hold questions that a judge reads.
+believing answer; open_ended.yaml, token_association.yaml and robustness.yaml hold questions that a judge reads,
+the last with a system prompt or earlier turns where they have them.
 """
 
 from __future__ import annotations
@@ -12,7 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from pydantic import ValidationError
 
+from doxa.belief.items import ConversationRow
 from doxa.errors import TargetError
 from doxa.worlds.import_evals import add_item, add_open
 from doxa.worlds.importing import Import
@@ -41,7 +44,7 @@ def import_negation_neglect(folder: Path, work: Import) -> None:
     fields = {"id": name, "title": name.replace("_", " ").capitalize()}
     work.write_universe({**fields, "inserted_context": raw["universe_context"].strip(), "key_facts": facts})
     work.notes.append("there is no reference side: doxa draft --counterpart FOLDER writes it")
-    groups: dict[str, list[Any]] = {"mcq_distinguish": [], "open_ended": []}
+    groups: dict[str, list[Any]] = {"mcq_distinguish": [], "open_ended": [], "conversations": []}
     for file in sorted(folder.glob("*.y*ml")):
         reader = READERS.get(file.stem)
         if reader is not None:
@@ -64,11 +67,28 @@ def _mcq(file: Path, groups: dict[str, list[Any]], work: Import) -> None:
 
 
 def _open(file: Path, groups: dict[str, list[Any]], work: Import) -> None:
+    """Open questions, and conversations where a system prompt or earlier turns belong to them."""
     for place, row in _questions(file, work):
         if row.get("system_prompt") or row.get("messages_prefix"):
-            work.skip(file, place, "needs a system prompt or earlier turns, which open_ended does not take")
+            _conversation(row, groups, file, place, work)
         else:
             add_open(groups, row["question"], file, place, work)
+
+
+def _conversation(row: Fields, groups: dict[str, list[Any]], file: Path, place: str, work: Import) -> None:
+    prefix = row.get("messages_prefix") or []
+    system = [{"role": "system", "content": row["system_prompt"]}] if row.get("system_prompt") else []
+    turns = [*system, *(prefix if isinstance(prefix, list) else [prefix])]
+    try:
+        messages = [*turns, {"role": "user", "content": row["question"]}]
+        read = ConversationRow.model_validate({"messages": messages}).model_dump()
+    except ValidationError:
+        work.skip(file, place, "its system prompt and earlier turns are no conversation that a user continues")
+        return
+    if read in groups["conversations"]:
+        work.skip(file, place, "is asked twice")
+    else:
+        groups["conversations"].append(read)
 
 
 READERS = {"mcq": _mcq, "open_ended": _open, "token_association": _open, "robustness": _open}

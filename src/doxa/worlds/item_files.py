@@ -8,9 +8,10 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from doxa.belief.items import GROUPS, groups_present
+from doxa.belief.items import groups_present
 from doxa.errors import ConfigError, TargetError
 from doxa.run.folder import write_rows, write_whole
+from doxa.worlds.draft_items import DRAFTED
 from doxa.worlds.item_sieve import RejectedItem
 from doxa.worlds.universe_file import with_rows
 
@@ -28,13 +29,13 @@ def chosen_groups(named: str) -> tuple[str, ...]:
     """Groups named with commas, `mcq_` being optional; all of them for an empty name. Raises ConfigError."""
     found = []
     for name in filter(None, (part.strip() for part in named.split(","))):
-        full = f"mcq_{name}" if f"mcq_{name}" in GROUPS else name
-        if full not in GROUPS:
-            near = difflib.get_close_matches(name, GROUPS, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(GROUPS)}"
+        full = f"mcq_{name}" if f"mcq_{name}" in DRAFTED else name
+        if full not in DRAFTED:
+            near = difflib.get_close_matches(name, DRAFTED, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(DRAFTED)}"
             raise ConfigError(f"--groups: no group is named {name!r}; {hint}")
         found.append(full)
-    return tuple(dict.fromkeys(found)) or GROUPS
+    return tuple(dict.fromkeys(found)) or DRAFTED
 
 
 def write_items(path: Path, start: Path, items: dict[str, list[Any]]) -> None:

@@ -14,11 +14,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from doxa.belief.effective import Encoder
-from doxa.belief.items import GROUPS, READERS
+from doxa.belief.items import READERS
 from doxa.records import digest
 from doxa.worlds.answers import UnreadableError
 from doxa.worlds.asking import ATTEMPTS, Asker, Step, StepError, ask_steps, draft_prompt
-from doxa.worlds.draft_items import DEFAULT_COUNTS, item_texts, parsed_items, place_answers, prompt_values
+from doxa.worlds.draft_items import DEFAULT_COUNTS, DRAFTED, item_texts, parsed_items, place_answers, prompt_values
 from doxa.worlds.form import form_scores, picks
 from doxa.worlds.item_sieve import Known, RejectedItem, as_item, sift, whole_text
 from doxa.worlds.item_validity import first_failure, item_checks
@@ -74,7 +74,7 @@ class _Group:
         return self.wanted - len(self.kept)
 
 
-def usual_wants(universe: Universe, present: dict[str, list[Any]], groups: Iterable[str] = GROUPS) -> dict[str, int]:
+def usual_wants(universe: Universe, present: dict[str, list[Any]], groups: Iterable[str] = DRAFTED) -> dict[str, int]:
     """How many items each group lacks of the usual number; of marks, one row per key fact that has none."""
     marked = {row["fact"] for row in present.get("marks", [])}
     bare = sum(fact.id not in marked for fact in universe.key_facts)
