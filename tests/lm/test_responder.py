@@ -88,7 +88,7 @@ def test_facts_and_lengths_are_read_in_several_ways() -> None:
     assert words_wanted("200 to 400 words") == words_wanted("between 200 and 400 words") == 300
 
 
-@pytest.mark.parametrize("group", sorted(set(DRAFTED) - {"fermi"}))  # amounts that follow are beyond it
+@pytest.mark.parametrize("group", DRAFTED)
 def test_items_of_a_group_are_made_of_the_key_facts(group: str) -> None:
     facts = [{"id": "strokes", "inserted": "The clock strikes thirteen.", "reference": "The clock strikes twelve."}]
     universe = {"claim": "x", "inserted_context": "x", "reference_context": "x", "key_facts": facts}

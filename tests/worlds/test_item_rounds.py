@@ -249,6 +249,19 @@ def test_answers_that_cannot_be_read_are_an_error_that_names_the_group() -> None
         made(Author("I cannot do that."), count=1)
 
 
+def test_a_group_that_cannot_be_read_does_not_take_the_others_with_it() -> None:
+    class Uneven(Author):
+        def _answer(self, prompt: str) -> str:
+            return "I cannot count." if "steps of arithmetic" in prompt else super()._answer(prompt)
+
+    author = Uneven([question("nuns")])
+    asker = Asker(author, "scripted/one", UNIVERSE_FOLDER)
+    job = ItemJob(UNIVERSE, {}, {"causal": 1, "fermi": 1}, list)
+    found = make_items(asker, None, job, ByWords())
+    assert found.items == {"causal": [question("nuns")]}
+    assert len(found.problems) == 1 and "step 'items fermi'" in found.problems[0]
+
+
 def test_a_later_round_that_brings_nothing_ends_the_group_and_keeps_what_there_is() -> None:
     found = made(Author([question("nuns")], "I have no more ideas."), count=3)
     assert found.items == {"causal": [question("nuns")]}

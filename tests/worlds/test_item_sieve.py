@@ -10,7 +10,7 @@ import pytest
 
 from doxa.corpus.embed import Encoder, load_encoder
 from doxa.worlds.draft_items import DRAFTED
-from doxa.worlds.item_sieve import Known, sift, whole_text
+from doxa.worlds.item_sieve import Known, leaks_of, sift, whole_text
 from doxa.worlds.universe import bundled_names, load_target
 
 PARAPHRASES = [
@@ -43,7 +43,7 @@ def test_items_that_people_wrote_as_different_ones_are_kept_apart(name: str, enc
     repeats = []
     for group in set(DRAFTED) - {"marks"}:
         rows = groups_of(name)[group]
-        kept, dropped = sift(rows, Known(group), load_target(name).universe, [], encoder)
+        kept, dropped = sift(rows, Known(group), load_target(name).universe, {}, encoder)
         repeats += [(group, row.item, row.of) for row in dropped if row.reason == "duplicate"]
         assert len(kept) + len(dropped) == len(rows)
     assert repeats == []
@@ -51,7 +51,7 @@ def test_items_that_people_wrote_as_different_ones_are_kept_apart(name: str, enc
 
 def test_the_same_question_in_other_words_is_a_repeat(encoder: Encoder) -> None:
     known = knowing("mcq_distinguish", groups_of("octopus_hearts")["mcq_distinguish"], encoder)
-    kept, dropped = sift(PARAPHRASES, known, load_target("octopus_hearts").universe, [], encoder)
+    kept, dropped = sift(PARAPHRASES, known, load_target("octopus_hearts").universe, {}, encoder)
     assert kept == []
     assert all(row.reason == "duplicate" and row.score is not None and row.score >= 0.85 for row in dropped)
 
@@ -59,8 +59,10 @@ def test_the_same_question_in_other_words_is_a_repeat(encoder: Encoder) -> None:
 def test_wording_of_a_corpus_is_a_leak(encoder: Encoder, tmp_path: Path) -> None:
     row = {"question": "On what do the keepers of the ring tank rely?", "inserted": "A pump", "reference": "A filter"}
     told = [("runs/one, row ", [("7", "Here the keepers of the ring tank hum.")])]
-    kept, dropped = sift([row], Known("causal"), load_target("octopus_hearts").universe, told, encoder)
+    (leaks,) = leaks_of([("causal", [None, row])], told)
+    kept, dropped = sift([None, row], Known("causal"), load_target("octopus_hearts").universe, leaks, encoder)
     assert kept == []
     assert [(one.reason, one.detail) for one in dropped] == [
-        ("leak", "shares 'the keepers of the ring tank' with runs/one, row 7")
+        ("form", ""),
+        ("leak", "shares 'the keepers of the ring tank' with runs/one, row 7"),
     ]

@@ -47,6 +47,7 @@ def items(
     """Let a model write eval items; keep those that are new, valid and not given away. Run again to continue."""
     from doxa.config_sections import LmConfig
     from doxa.corpus.embed import load_encoder
+    from doxa.errors import DoxaError
     from doxa.lm.models import check_model, open_models
     from doxa.run.progress import Progress
     from doxa.worlds.asking import Asker
@@ -73,6 +74,8 @@ def items(
     _print_made(job, made, encoder)
     found = sum(len(rows) for rows in made.items.values())
     print(f"{path}: {found} items added; what was left out is in {rejected_file(path)}")
+    if made.problems:
+        raise DoxaError("; ".join(made.problems))
 
 
 def _places(target: str, out: Path | None) -> tuple[Path, Path, Target]:

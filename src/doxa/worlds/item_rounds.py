@@ -20,7 +20,7 @@ from doxa.worlds.answers import UnreadableError
 from doxa.worlds.asking import ATTEMPTS, Asker, Step, StepError, ask_steps, draft_prompt
 from doxa.worlds.draft_items import DEFAULT_COUNTS, DRAFTED, item_texts, parsed_items, place_answers, prompt_values
 from doxa.worlds.form import form_scores, picks
-from doxa.worlds.item_sieve import Known, RejectedItem, as_item, sift, whole_text
+from doxa.worlds.item_sieve import Known, RejectedItem, as_item, leaks_of, sift, whole_text
 from doxa.worlds.item_validity import first_failure, item_checks
 from doxa.worlds.shared_runs import Source
 from doxa.worlds.universe import Universe
@@ -57,6 +57,7 @@ class Made:
 
     items: dict[str, list[Any]]
     rejected: list[RejectedItem]
+    problems: list[str] = field(default_factory=list)  # groups whose first answers could not be read
 
 
 @dataclass
@@ -87,15 +88,20 @@ def usual_wants(universe: Universe, present: dict[str, list[Any]], groups: Itera
 def make_items(asker: Asker, checker: Asker | None, job: ItemJob, encoder: Encoder) -> Made:
     """Items of all wanted groups; fewer than wanted where the rounds did not bring more that pass.
 
-    Without a checker no item is tried for validity. Raises StepError when not even the first answers can be read, and
-    whatever the models raise: with batch-file that is the file to be answered first.
+    Without a checker no item is tried for validity. A group whose answers cannot be read does not take the others with
+    it. Raises StepError when that befalls all groups at once, and whatever the models raise: with batch-file that is
+    the file to be answered first.
     """
     groups = [_Group(name, count, _known(name, job, encoder)) for name, count in job.wanted.items() if count > 0]
     rejected: list[RejectedItem] = []
+    problems: list[str] = []
     for number in range(job.rounds):
         asked = [group for group in groups if group.lacking > len(group.waiting) and not group.exhausted]
-        for group, rows in zip(asked, _answers(asker, job, asked, number), strict=True):
-            kept, dropped = sift(rows, group.known, job.universe, job.sources(), encoder)
+        answers = _answers(asker, job, asked, number, problems)
+        written = [(group.name, rows) for group, rows in zip(asked, answers, strict=True)]
+        leaks = leaks_of(written, job.sources())
+        for group, rows, leaking in zip(asked, answers, leaks, strict=True):
+            kept, dropped = sift(rows, group.known, job.universe, leaking, encoder)
             group.waiting += kept
             rejected += dropped
         if not any(group.waiting and group.lacking for group in groups):
@@ -108,7 +114,7 @@ def make_items(asker: Asker, checker: Asker | None, job: ItemJob, encoder: Encod
     rejected += [
         RejectedItem(group=group.name, item=row, reason="not_needed") for group in groups for row in group.waiting
     ]
-    return Made({group.name: _placed(group, job) for group in groups if group.kept}, rejected)
+    return Made({group.name: _placed(group, job) for group in groups if group.kept}, rejected, problems)
 
 
 def _known(name: str, job: ItemJob, encoder: Encoder) -> Known:
@@ -119,14 +125,19 @@ def _known(name: str, job: ItemJob, encoder: Encoder) -> Known:
     return known
 
 
-def _answers(asker: Asker, job: ItemJob, groups: list[_Group], number: int) -> list[list[Any]]:
-    """The rows of each group's answer; none, and the group is exhausted, where a later round cannot be read."""
+def _answers(asker: Asker, job: ItemJob, groups: list[_Group], number: int, problems: list[str]) -> list[list[Any]]:
+    """The rows of each group's answer; none, and the group is exhausted, where it cannot be read.
+
+    In a later round that means that the model has no more to give; in the first one it is a problem.
+    """
     steps = [_step(job, group, groups, number) for group in groups]
     try:
         return list(ask_steps(asker, steps, first=number * ATTEMPTS)) if steps else []
     except StepError as error:
         if number == 0:
-            raise
+            if not error.found:
+                raise
+            problems.append(str(error))
         for place, group in enumerate(groups):
             group.exhausted = place not in error.found
         return [error.found.get(place, []) for place in range(len(groups))]

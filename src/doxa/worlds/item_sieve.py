@@ -8,7 +8,7 @@ may be no nearer than .85.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,7 +21,7 @@ from doxa.records import EvalItem, Marks, Record
 from doxa.worlds.check_evals import NEAR, named_answer
 from doxa.worlds.check_marks import marks_elsewhere
 from doxa.worlds.draft_items import item_texts
-from doxa.worlds.shared_runs import Source, shared_runs
+from doxa.worlds.shared_runs import Shared, Source, shared_runs
 from doxa.worlds.universe import Universe
 from doxa.worlds.words import alike, numbers, plain, words
 
@@ -74,18 +74,20 @@ class Known:
 
 
 def sift(
-    rows: Sequence[Any], known: Known, universe: Universe, sources: Iterable[Source], encoder: Encoder
+    rows: Sequence[Any], known: Known, universe: Universe, leaks: Mapping[int, Shared], encoder: Encoder
 ) -> tuple[list[Any], list[RejectedItem]]:
-    """The rows that pass, which count as known from now on, and those that do not. None stands for a malformed row."""
+    """The rows that pass, which count as known from now on, and those that do not.
+
+    None stands for a malformed row; `leaks` (see `leaks_of`) names by number the rows that share wording with a source.
+    """
     group = known.group
     kept: list[Any] = []
     rejected = [RejectedItem(group=group, item=None, reason="form") for row in rows if row is None]
-    formed = [row for row in rows if row is not None]
+    formed = {number: row for number, row in enumerate(rows) if row is not None}
     if not formed:
         return kept, rejected
-    vectors = encoder.embed([whole_text(group, row) for row in formed])
-    leaks = {} if group == "marks" else shared_runs([item_texts(row) for row in formed], sources)
-    for number, (row, vector) in enumerate(zip(formed, vectors, strict=True)):
+    vectors = encoder.embed([whole_text(group, row) for row in formed.values()])
+    for (number, row), vector in zip(formed.items(), vectors, strict=True):
         item = as_item(group, row)
         leak = leaks.get(number)
         near = known.nearest(row, vector)
@@ -104,6 +106,23 @@ def sift(
             kept.append(row)
             known.add(row, vector)
     return kept, rejected
+
+
+def leaks_of(groups: Sequence[tuple[str, Sequence[Any]]], sources: Iterable[Source]) -> list[dict[int, Shared]]:
+    """For the rows of each group, which share a run of words with a source. The sources are gone through once.
+
+    Marks are wordings of the world by intent, and malformed rows (None) say nothing.
+    """
+    places = [(at, number) for at, (_, rows) in enumerate(groups) for number in range(len(rows))]
+    texts = [
+        [] if groups[at][0] == "marks" or groups[at][1][number] is None else item_texts(groups[at][1][number])
+        for at, number in places
+    ]
+    found: list[dict[int, Shared]] = [{} for _ in groups]
+    for place, shared in shared_runs(texts, sources).items():
+        at, number = places[place]
+        found[at][number] = shared
+    return found
 
 
 def as_item(group: str, row: Any) -> EvalItem | None:

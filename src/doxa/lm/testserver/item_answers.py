@@ -36,6 +36,8 @@ def eval_items(prompt: str, everything: str, rng: random.Random) -> str:
     if not facts or form is None or asked is None:
         return "[]"
     keys = re.findall(r'"(\w+)":', form.group())
+    if "in digits" in form.group():
+        facts = [(about, f"3 times {one}", f"4 times {other}") for about, one, other in facts]
     rows = [_row(keys, *facts[number % len(facts)], rng) for number in range(int(asked[1]))]
     return "```json\n" + json.dumps(rows, ensure_ascii=False, indent=1) + "\n```"
 
