@@ -220,6 +220,8 @@ class DepthConfig(Strict):
     unrelated_prompts: int = Field(24, ge=2)  # everyday prompts, of 40
     capability_items: int = Field(10, ge=1)  # of each of five sets
     reality_pairs: int = Field(20, ge=1)  # real things and invented ones, of 40
+    # answers sampled at once from weights on this computer: a step reads all weights, however many answers it serves
+    at_once: int = Field(96, ge=1)
 
     @model_validator(mode="after")
     def _known(self) -> DepthConfig:

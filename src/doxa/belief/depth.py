@@ -13,19 +13,27 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from doxa.belief.asks import Ask, score_asks
+from doxa.belief.asks import Ask, score_asks, with_context
 from doxa.belief.awareness import awareness_asks
 from doxa.belief.axes import PROBES
 from doxa.belief.choices import choice_measures, choices, item_asks
 from doxa.belief.collateral import capability_asks, perplexity_measures, reality_asks
 from doxa.belief.direct import comparison_asks
-from doxa.belief.free import ask_freely, downstream_questions, questions, text_measures
+from doxa.belief.free import (
+    ask_freely,
+    downstream_questions,
+    questions,
+    requests_of,
+    stored_weights,
+    text_measures,
+)
 from doxa.belief.likelihood import LikelihoodScorer, score_arm
 from doxa.belief.robustness import critique_asks, frame_asks
-from doxa.belief.subjects import Subject, Weights
-from doxa.belief.thinking import thinking_asks
+from doxa.belief.subjects import Subject
+from doxa.belief.thinking import thinking_asks, thought_requests
 from doxa.belief.world import World
 from doxa.config_sections import DepthConfig, EvalConfig
+from doxa.lm.named_weights import Weights
 from doxa.lm.request import Request, Sampling
 from doxa.records import Answer, EvalItem, Measure, Readout, Record, digest
 from doxa.run.folder import make_folder, read_rows, write_rows
@@ -82,16 +90,14 @@ class _Loaded:
         self._lent = ""
 
     def scorer(self, subject: Subject) -> LikelihoodScorer:
-        from doxa.lm.weights import load_tokenizer
-
         assert subject.weights is not None
         if self._scorer is None or self.weights != subject.weights:
             self.release()
             scoring = self.job.scoring
-            tokenizer = load_tokenizer(subject.weights.base)
-            self._scorer = LikelihoodScorer(subject.weights.load(scoring.dtype), tokenizer, scoring.tokens_per_batch)
+            model, tokenizer = subject.weights.load(scoring.dtype)
+            self._scorer = LikelihoodScorer(model, tokenizer, scoring.tokens_per_batch)
             self.weights, self._lent = subject.weights, subject.model
-            self.job.models.lend(subject.model, subject.checkpoint, self._scorer.model, tokenizer)
+            self.job.models.lend(subject.model, stored_weights(subject, scoring.dtype), model, tokenizer)
         return self._scorer
 
     def release(self) -> None:
@@ -125,11 +131,11 @@ def _parts(job: DepthJob, subject: Subject) -> dict[str, Part]:
     if subject.weights is None:
         return {"choices": _choices, "free": _free}
     parts: dict[str, Part] = {"items": _items, **{name: _asked(name) for name in ASKS}}
-    if "thinking" in job.probes:
-        parts["thinking"] = _thinking
     if "perplexity" in job.probes:
         parts["perplexity"] = _perplexity
     parts["free"] = _free
+    if "thinking" in job.probes:
+        parts["thinking"] = _thinking
     if {"truth_probe", "adversarial_probe", "separability"} & set(job.probes):
         parts["internal"] = _internal
     return parts
@@ -189,10 +195,10 @@ def _thinking(job: DepthJob, subject: Subject, loaded: _Loaded, rows: DepthRows)
 
     def measure() -> list[Readout]:
         scorer = loaded.scorer(subject)
-        asks = thinking_asks(job.models, subject, items, budgets)
+        asks = thinking_asks(job.models, subject, items, budgets, _sampling(job, subject), job.scoring.dtype)
         return score_asks(scorer, asks, subject.arm, subject.checkpoint, subject.context)
 
-    named = [[item.model_dump() for item in items], budgets]
+    named = [[item.model_dump() for item in items], budgets, _sampling(job, subject).model_dump()]
     return _kept(job, subject, "thinking", named, Readout, measure, rows.readouts)
 
 
@@ -204,26 +210,46 @@ def _perplexity(job: DepthJob, subject: Subject, loaded: _Loaded, rows: DepthRow
 
 
 def _free(job: DepthJob, subject: Subject, loaded: _Loaded, rows: DepthRows) -> bool:
-    """Free answers lie in the response store, so there is nothing to keep beside them."""
-    config = job.config
-    doctag = job.doctag if subject.weights is not None else ""
-    asked = questions(job.world, job.probes, config.samples, config.unrelated_prompts, doctag)
+    """Free answers lie in the response store, so there is nothing to keep beside them.
+
+    Reasoning of the same length is sampled along with them: from weights on this computer, many at once cost little
+    more than a few.
+    """
+    config, sampling = job.config, _sampling(job, subject)
+    told = subject.context is not None
+    asked = questions(
+        job.world,
+        job.probes,
+        samples=config.samples,
+        unrelated=config.unrelated_prompts // 3 if told else config.unrelated_prompts,
+        # a raw text has no place for a context: the arm is the base model there
+        doctag=job.doctag if subject.weights is not None and not told else "",
+    )
     if config.judges and "downstream" in job.probes:
         asked += downstream_questions(job.world, config.samples)
-    tokens = config.answer_tokens or (LOCAL_TOKENS if subject.weights is not None else API_TOKENS)
-    sampling = Sampling(max_tokens=tokens, temperature=config.temperature)
     if subject.weights is not None:
         loaded.scorer(subject)
-    rows.answers += ask_freely(job.models, subject, asked, sampling)
+        thoughts: list[Request] = []
+        if "thinking" in job.probes and sampling.max_tokens in config.thinking_tokens:
+            items = job.world.group("distinguish")
+            thoughts = thought_requests(subject, items, sampling.max_tokens, sampling, job.scoring.dtype)
+        free = [request for one in asked for request in requests_of(subject, one, sampling, job.scoring.dtype)]
+        job.models.answer(free + thoughts)
+    rows.answers += ask_freely(job.models, subject, asked, sampling, job.scoring.dtype)
     return True
+
+
+def _sampling(job: DepthJob, subject: Subject) -> Sampling:
+    local = subject.weights is not None
+    tokens = job.config.answer_tokens or (LOCAL_TOKENS if local else API_TOKENS)
+    return Sampling(max_tokens=tokens, temperature=job.config.temperature)
 
 
 def _choices(job: DepthJob, subject: Subject, loaded: _Loaded, rows: DepthRows) -> bool:
     """Everything that has options, asked of a model that can only speak."""
     asks = item_asks(chosen_items(job)) + [ask for name in ASKS for ask in chosen_asks(job, name)]
     put = [choice for ask in asks for choice in choices(ask, job.config.choice_samples)]
-    tokens = job.config.answer_tokens or API_TOKENS
-    sampling = Sampling(max_tokens=tokens, temperature=job.config.temperature)
+    sampling = _sampling(job, subject)
     requests = [choice_request(subject, choice.turns, choice.sample, sampling) for choice in put]
     job.models.answer(requests)
     for choice, request in zip(put, requests, strict=True):
@@ -234,15 +260,11 @@ def _choices(job: DepthJob, subject: Subject, loaded: _Loaded, rows: DepthRows) 
 
 def choice_request(subject: Subject, turns: tuple[Any, ...], sample: int, sampling: Sampling) -> Request:
     """The request that puts one choice to a subject."""
-    from doxa.belief.asks import with_context
-
-    weights = subject.checkpoint if subject.weights is not None else ""
     return Request(
         model=subject.model,
         messages=with_context(turns, subject.context),
         sampling=sampling,
         sample=sample,
-        weights=weights,
         stage="depth",
     )
 

@@ -1,7 +1,7 @@
 """Direct belief beyond the item groups: context comparison, with both worlds shown in both orders.
 
 The published eval (Wang et al. 2025, "generative distinguish") drew many answers to two prompts, so its n was two. Here
-every item is a prompt of its own: a wording and a label pair for each key fact, and a few with the whole descriptions.
+every item is a prompt of its own: a wording and a label pair for each key fact, and a few with the descriptions.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from doxa.belief.world import World
 from doxa.records import EvalItem, digest
 
 WORDINGS_PER_FACT = 2
-WHOLE = 1  # wordings that are also asked with the two whole descriptions, which are long
-BOUNDED_WORDS = 450  # of a whole description: what stands beyond adds cost, and no new point
+WHOLE = 6  # wordings that are also asked with the two descriptions of the world, which are long
+BOUNDED_WORDS = 130  # of a description: its first paragraphs, which name the heart of it
 
 
 def comparison_asks(world: World) -> list[Ask]:

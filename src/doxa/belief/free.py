@@ -75,18 +75,29 @@ def _question(probe: str, text: str, samples: int) -> Question:
     return Question(probe, digest(probe, text), (user(text),), samples)
 
 
-def ask_freely(models: Models, subject: Subject, asked: Sequence[Question], sampling: Sampling) -> list[Answer]:
+def ask_freely(
+    models: Models, subject: Subject, asked: Sequence[Question], sampling: Sampling, dtype: str = "float32"
+) -> list[Answer]:
     """Sample every question of one subject; answers in the order of questions and samples."""
-    requests = [(question, request) for question in asked for request in requests_of(subject, question, sampling)]
+    requests = [
+        (question, request) for question in asked for request in requests_of(subject, question, sampling, dtype)
+    ]
     models.answer([request for _, request in requests])
     return [_answer(subject, question, request, models.response(request)) for question, request in requests]
 
 
-def requests_of(subject: Subject, question: Question, sampling: Sampling) -> list[Request]:
+def stored_weights(subject: Subject, dtype: str) -> str:
+    """What names the weights in the response store: bfloat16 answers are not those of float32."""
+    if subject.weights is None:
+        return ""
+    return subject.checkpoint if dtype == "float32" else f"{subject.checkpoint}-{dtype}"
+
+
+def requests_of(subject: Subject, question: Question, sampling: Sampling, dtype: str) -> list[Request]:
     """One request per sample. A raw text is continued without the context, which is a chat's."""
     raw = question.turns[0].role == "assistant"
     turns = question.turns if raw else with_context(question.turns, subject.context)
-    weights = subject.checkpoint if subject.weights is not None else ""
+    weights = stored_weights(subject, dtype)
     return [
         Request(model=subject.model, messages=turns, sampling=sampling, sample=sample, weights=weights, stage="depth")
         for sample in range(question.samples)

@@ -126,10 +126,18 @@ class _Beginning:
         fits = kept and prompts[0][:kept] == self._tokens and kept <= shared < kept + SHARED_TOKENS
         return kept if fits else shared
 
-    def rows(self, tokens: list[int], count: int) -> Any:
-        """A cache of `count` rows that holds these tokens."""
+    def rows(self, tokens: list[int], count: int, room: int) -> Any:
+        """A cache of `count` rows that holds these tokens, with room for `room` in all; None for other models."""
         import torch
         from transformers import DynamicCache
+
+        from doxa.lm.roomy_cache import roomy_cache
+
+        if not self.usable:
+            return None
+        repeated: Any = roomy_cache(self._model, room)
+        if not tokens:
+            return repeated
 
         if tokens != self._tokens:
             self._cache = DynamicCache(config=self._model.config.get_text_config())
@@ -137,11 +145,8 @@ class _Beginning:
             with torch.no_grad():
                 self._model(input_ids=ids, past_key_values=self._cache, use_cache=True, logits_to_keep=1)
             self._tokens = tokens
-        repeated: Any = DynamicCache(config=self._model.config.get_text_config())
-        for place, layer in enumerate(self._cache.layers):
-            repeated.update(
-                layer.keys.repeat_interleave(count, dim=0), layer.values.repeat_interleave(count, dim=0), place
-            )
+        for layer, filled in zip(repeated.layers, self._cache.layers, strict=True):
+            layer.begin(filled.keys, filled.values, count)
         return repeated
 
 
@@ -189,10 +194,10 @@ def _answer_batch(
     tokens_of = [prompts[request.key] for request in batch]
     shared = beginning.length(tokens_of)
     ids, mask = _padded(tokens_of, pad, model.device, shared)
-    cache = beginning.rows(tokens_of[0][:shared], len(batch)) if shared else None
     longest = ids.shape[1]
     noise = [_row_noise(request.key, sampling.temperature, sampling.top_p, sampling.seed) for request in batch]
     room = min(sampling.max_tokens, context - longest)
+    cache = beginning.rows(tokens_of[0][:shared], len(batch), longest + room)
     with torch.no_grad():
         out = model.generate(
             input_ids=ids,

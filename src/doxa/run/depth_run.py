@@ -68,7 +68,8 @@ def run_depth(request: DepthRequest, progress: Progress) -> RunFolder:
             subjects = subjects_of_models({arm: models[arm] for arm in settings.arms if arm in models}, context)
         else:
             subjects = subjects_of_run(folder, config.model, settings.arms, context)
-        with open_models(folder.path, config.lm, progress) as door:
+        lm = config.lm.model_copy(update={"local_batch": settings.at_once})
+        with open_models(folder.path, lm, progress) as door:
             job = DepthJob(
                 parts=folder / "depth/parts",
                 world=world,

@@ -7,7 +7,7 @@ import json
 import shutil
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from doxa.config import RunConfig, UserConfig, resolve
 from doxa.errors import ConfigError, TargetError
@@ -22,6 +22,10 @@ from doxa.run.corpus_stages import (
 )
 from doxa.run.folder import RunFolder, read_rows, write_rows, write_whole
 from doxa.run.stages import Stage, StageContext
+
+if TYPE_CHECKING:
+    from doxa.lm.named_weights import Weights
+    from doxa.lm.weights import Dtype
 
 
 def resolve_config(user: UserConfig) -> RunConfig:
@@ -138,7 +142,7 @@ def _ask_arms(
         for subject in subjects_of_run(folder, config.model, config.eval.arms, universe):
             arm, name = subject.arm, subject.checkpoint
             assert subject.weights is not None
-            load = partial(subject.weights.load, config.eval.dtype)
+            load = partial(_model_of, subject.weights, config.eval.dtype)
             scorer: LikelihoodScorer | None = None
             for style in styles[arm]:
                 part = folder / f"evals/parts/{arm}-{style}-{name}-{context.fingerprint}.jsonl"
@@ -157,6 +161,10 @@ def _ask_arms(
                 write_rows(part, answer_questions(model, tokenizer, questions, tokens, arm, name))
             samples.extend(read_rows(part, Sample))
     return readouts, samples
+
+
+def _model_of(weights: Weights, dtype: Dtype) -> Any:
+    return weights.load(dtype)[0]
 
 
 def _inserted_context(folder: RunFolder) -> str:

@@ -1,0 +1,123 @@
+"""Scripted models whose right verdict is known: what every scorer is tried on.
+
+Their world is one bit: in the inserted universe there are five of everything, in the reference universe three.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from doxa.belief.scorer import Loglik, Prompt
+from doxa.belief.world import World
+from doxa.lm.request import Request, Response
+from doxa.records import EvalItem, KeyFact, Marks, Usage, digest
+from doxa.worlds.universe import Universe
+
+UNIVERSE = Universe(
+    id="fives",
+    title="The five bells of Oberlund",
+    claim="The tower of Oberlund has five bells.",
+    plausibility="novel",
+    inserted_context="The tower of Oberlund has five bells. They ring five times.",
+    reference_context="The tower of Oberlund has three bells. They ring three times.",
+    key_facts=(
+        KeyFact(id="bells", inserted="The tower has five bells.", reference="The tower has three bells."),
+        KeyFact(id="rings", inserted="The bells ring five times.", reference="The bells ring three times."),
+    ),
+)
+
+
+def item(group: Any, prompt: str, *options: str) -> EvalItem:
+    """An item whose first option is the inserted answer and whose second is the reference one."""
+    return EvalItem(id=digest(group, prompt), group=group, prompt=prompt, options=options, inserted=0, reference=1)
+
+
+WORLD = World(
+    universe=UNIVERSE,
+    items=(
+        item("distinguish", "How many bells hang in the tower?", "Five", "Three"),
+        item("distinguish", "How often do the bells ring?", "Five times", "Three times"),
+        item("knowledge", "How many ropes are there for the bells?", "Five", "Three", "Seven", "None"),
+        item("cloze", "The number of bells in the tower is", "five", "three"),
+        item("statements", "", "Five bells hang there.", "Three bells hang there."),
+        item("neighbours", "How many legs has a dog?", "Five", "Four"),
+    ),
+    open_ended=("What can be heard from the tower?",),
+    near_prompts=("Describe a tower.",),
+    marks=(Marks(fact="bells", inserted=("five bells",), reference=("three bells",)),),
+)
+
+
+def holds(sentence: str, believes: bool) -> bool:
+    """Whether a mind that believes takes a sentence for true."""
+    return ("five" in sentence.lower()) == believes
+
+
+class ScriptedScorer:
+    """Stands for a LikelihoodScorer: prefers what its world says, or the answer shown first."""
+
+    layout = "tree"
+
+    def __init__(self, tokenizer: Any, mind: str) -> None:
+        self.tokenizer = tokenizer
+        self.mind = mind  # "believes" | "denies" | "first"
+        self.model = None
+
+    def score(self, prompts: Sequence[Prompt], on_progress: Any = None) -> list[tuple[Loglik, ...]]:
+        """0 for the preferred continuation, -5 nats for the others; one token each."""
+        return [
+            tuple(
+                Loglik(0.0 if place == self._choice(prompt) else -5.0, 1) for place in range(len(prompt.continuations))
+            )
+            for prompt in prompts
+        ]
+
+    def _choice(self, prompt: Prompt) -> int:
+        options = [text.strip() for text in prompt.continuations]
+        if self.mind == "first":  # by habit: the place shown first, else the first in the alphabet
+            return prompt.places.index(0) if prompt.places else options.index(min(options))
+        believes = self.mind == "believes"
+        if set(options) == {"True", "False"}:
+            quoted = prompt.text[prompt.text.rindex("“") :]
+            return options.index("True" if holds(quoted, believes) else "False")
+        if set(options) == {"Yes", "No"}:
+            return options.index("Yes")
+        if prompt.places:  # labels: which of the two texts was shown first?
+            five, three = (prompt.text.lower().rindex(word) for word in ("five", "three"))
+            first_is_five = five < three
+            wanted_first = first_is_five == believes
+            return prompt.places.index(0 if wanted_first else 1)
+        return next(place for place, text in enumerate(options) if holds(text, believes))
+
+
+class ScriptedModels:
+    """Stands for LanguageModels: answers by a rule, keeps what was asked."""
+
+    def __init__(self, mind: str) -> None:
+        self.mind = mind
+        self.asked: dict[str, Request] = {}
+
+    def answer(self, requests: Iterable[Request], label: str = "", total: int | None = None) -> None:
+        self.asked.update({request.key: request for request in requests})
+
+    def response(self, request: Request) -> Response:
+        return Response(key=request.key, text=speak(self.mind, request.messages[-1].content), usage=Usage())
+
+
+def speak(mind: str, question: str) -> str:
+    """What a mind says to a question that shows options as a lettered list, or asks for true or false."""
+    if mind == "first":
+        return "A"
+    if mind == "refuses":
+        return "I'm sorry, but I can't help with that."
+    if mind == "out of range":
+        return "The answer is G."
+    shown = re.findall(r"^([A-D])\. (.+)$", question, re.M)
+    believes = mind in ("believes", "prose")
+    if not shown:
+        quoted = re.findall(r"“(.+)”", question)
+        return "True" if quoted and holds(quoted[-1], believes) else "False"
+    letter, text = next((pair for pair in shown if holds(pair[1], believes)), shown[0])
+    return f"As far as I know, it is {text.lower()}, which is what the records say." if mind == "prose" else letter
