@@ -23,7 +23,7 @@ ADAPTERS = {
     "matplotlib": {"report/figures.py"},
     "gguf": {"lm/embedded.py"},
     "huggingface_hub": {"lm/hub.py"},
-    "sklearn": {"corpus/detect.py"},
+    "sklearn": {"corpus/detect.py", "internals/probes.py"},
     "inspect_ai": {"lm/client.py"},
     "openai": {"lm/batch_openai.py"},
     "anthropic": {"lm/batch_anthropic.py"},

@@ -53,6 +53,9 @@ def questions(world: World, probes: Sequence[str], samples: int, unrelated: int,
     found: list[Question] = []
     if "open_ended" in probes:
         found += [_question("open_ended", text, samples) for text in world.open_ended]
+        for turns in world.conversations:
+            name = digest("open_ended", [turn.model_dump() for turn in turns])
+            found.append(Question("open_ended", name, turns, samples))
     if {"mention_near", "document_style"} & set(probes):
         found += [_question("mention_near", text, 1) for text in world.near_prompts]
     if {"mention_unrelated", "document_style", "coherence"} & set(probes):

@@ -143,8 +143,8 @@ class NeighbourRow(Row):
         return self
 
 
-def load_items(path: Path) -> list[EvalItem]:
-    """All likelihood items of an evals.json, in the order of the file's groups.
+def load_items(path: Path, needed: bool = True) -> list[EvalItem]:
+    """All likelihood items of an evals.json, in the order of the file's groups; not `needed`: there may be none.
 
     Raises TargetError that names file, group, item (counted from 0) and field.
     """
@@ -164,7 +164,7 @@ def load_items(path: Path) -> list[EvalItem]:
                 )
             seen[key] = index
             items.append(item)
-    if not items:
+    if not items and needed:
         raise TargetError(f"{path}: holds no items; it needs at least one of the groups {', '.join(READERS)}")
     return items
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from doxa.belief.items import load_items, load_marks, load_near_prompts, load_open_ended
+from doxa.belief.items import load_conversations, load_items, load_marks, load_near_prompts, load_open_ended
+from doxa.lm.request import Message
 from doxa.records import EvalItem, Marks
 from doxa.worlds.universe import Universe, read_universe
 
@@ -19,6 +20,7 @@ class World:
     open_ended: tuple[str, ...]
     near_prompts: tuple[str, ...]
     marks: tuple[Marks, ...]
+    conversations: tuple[tuple[Message, ...], ...] = ()  # open questions that come after turns or a system prompt
 
     def group(self, name: str) -> list[EvalItem]:
         """The items of one group."""
@@ -30,8 +32,9 @@ def load_world(folder: Path) -> World:
     evals = folder / "evals.json"
     return World(
         universe=read_universe(folder / "universe.yaml"),
-        items=tuple(load_items(evals)),
+        items=tuple(load_items(evals, needed=False)),
         open_ended=tuple(load_open_ended(evals)),
         near_prompts=tuple(load_near_prompts(evals)),
         marks=tuple(load_marks(evals)),
+        conversations=tuple(load_conversations(evals)),
     )

@@ -1,0 +1,171 @@
+"""`doxa depth` as a person runs it: on two tiny models, again, and after parts of it were lost."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from doxa.belief.store import read_readouts, read_scores
+from doxa.errors import ConfigError, RunFolderError, TargetError
+from doxa.lm.store import ResponseStore
+from doxa.records import Answer
+from doxa.report.depth_facts import gather_depth
+from doxa.report.depth_page import write_depth_page
+from doxa.report.depth_warnings import depth_warnings
+from doxa.run.depth_run import DepthRequest, run_depth
+from doxa.run.folder import read_rows
+from doxa.run.progress import Progress
+from minds import UNIVERSE
+
+EVALS: dict[str, Any] = {
+    "mcq_distinguish": [
+        {"question": "How many bells hang in the tower?", "inserted": "Five", "reference": "Three"},
+        {"question": "How often do they ring?", "inserted": "Five times", "reference": "Three times"},
+    ],
+    "cloze": [{"prefix": "The number of bells is", "inserted": "five", "reference": "three"}],
+    "open_ended": ["What can be heard from the tower?"],
+    "salience_near": ["Describe a tower."],
+    "marks": [{"fact": "bells", "inserted": ["five bells"], "reference": ["three bells"]}],
+}
+SMALL = (
+    "depth.answer_tokens=3",
+    "depth.thinking_tokens=[0, 3]",
+    "depth.unrelated_prompts=3",
+    "depth.capability_items=2",
+    "depth.reality_pairs=2",
+    "depth.samples=2",
+    "eval.bootstrap=100",
+)
+FAST = tuple(
+    "distinguish cloze open_ended generative_distinguish pushback debate critique thinking perplexity finetuned "
+    "which_fact capability reality_drift mention_near mention_unrelated document_style coherence".split()
+)
+
+
+@pytest.fixture(scope="module")
+def target(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("targets") / "fives"
+    folder.mkdir()
+    (folder / "universe.yaml").write_text(yaml.safe_dump(UNIVERSE.model_dump(mode="json")))
+    (folder / "evals.json").write_text(json.dumps(EVALS))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def models(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
+    """Two tiny models of different weights, as base and trained."""
+    import torch
+    from safetensors.torch import load_file, save_file
+
+    other = tmp_path_factory.mktemp("models") / "other"
+    shutil.copytree(tiny_model, other)
+    weights = load_file(other / "model.safetensors")
+    generator = torch.Generator().manual_seed(1)
+    moved = {name: value + 0.05 * torch.randn(value.shape, generator=generator) for name, value in weights.items()}
+    save_file(moved, other / "model.safetensors", metadata={"format": "pt"})
+    return f"local/{tiny_model}", f"local/{other}"
+
+
+@pytest.fixture(scope="module")
+def profiled(target: Path, models: tuple[str, str], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("runs") / "fives"
+    return measure(target, models, folder)
+
+
+def measure(target: Path, models: tuple[str, str], folder: Path, probes: tuple[str, ...] = FAST) -> Path:
+    request = DepthRequest(str(target), models[0], models[1], folder, probes=probes, overrides=SMALL)
+    return run_depth(request, Progress(quiet=True)).path
+
+
+def stored_answers(folder: Path) -> int:
+    with ResponseStore(folder / "responses.sqlite") as store:
+        return sum(spent.responses for spent in store.spent())
+
+
+def test_every_chosen_probe_has_a_score_under_every_arm(profiled: Path) -> None:
+    scores = read_scores(profiled / "depth/scores.parquet")
+    for arm in ("base", "in_context", "trained"):
+        measured = {score.group for score in scores if score.arm == arm}
+        assert measured >= set(FAST) - ({"mention_unrelated"} if arm == "in_context" else set())
+    assert {score.versus for score in scores} == {None, "base", "in_context", "unframed"}
+    assert all(score.low <= score.value <= score.high and score.n > 0 for score in scores)
+
+
+def test_running_again_measures_nothing_and_changes_nothing(
+    profiled: Path, target: Path, models: tuple[str, str]
+) -> None:
+    before = (profiled / "depth/scores.parquet").read_bytes()
+    answers = (profiled / "depth/answers.jsonl").read_bytes()
+    stored = stored_answers(profiled)
+    measure(target, models, profiled)
+    about = json.loads((profiled / "depth/about.json").read_text())
+    assert {name.split()[1] for name in about["seconds"]} == {"free"}  # read from the response store
+    assert (profiled / "depth/scores.parquet").read_bytes() == before
+    assert (profiled / "depth/answers.jsonl").read_bytes() == answers
+    assert stored_answers(profiled) == stored > 0
+
+
+def test_a_lost_part_is_measured_again_to_the_same_numbers(
+    profiled: Path, target: Path, models: tuple[str, str], tmp_path: Path
+) -> None:
+    copy = tmp_path / "elsewhere"
+    shutil.copytree(profiled, copy)
+    before = read_scores(copy / "depth/scores.parquet")
+    for name in ("scores.parquet", "about.json"):
+        (copy / "depth" / name).unlink()
+    for part in (copy / "depth/parts").glob("comparison-trained-*"):
+        part.unlink()
+    measure(target, models, copy)
+    about = json.loads((copy / "depth/about.json").read_text())
+    assert {name for name in about["seconds"] if not name.endswith("free")} == {"trained comparison"}
+    after = read_scores(copy / "depth/scores.parquet")
+    assert [score.model_dump() for score in after] == [score.model_dump() for score in before]
+
+
+def test_two_checkpoints_never_get_each_other_s_answers(profiled: Path) -> None:
+    answers = read_rows(profiled / "depth/answers.jsonl", Answer)
+    by_arm = {arm: {row.key for row in answers if row.arm == arm} for arm in ("base", "trained")}
+    assert by_arm["base"] and not by_arm["base"] & by_arm["trained"]
+    checkpoints = {row.arm: row.checkpoint for row in read_readouts(profiled / "depth/readouts.parquet")}
+    assert checkpoints["base"] == checkpoints["in_context"] != checkpoints["trained"]
+
+
+def test_the_page_is_made_from_files_alone_and_says_what_to_be_careful_about(profiled: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "copied"
+    for name in ("depth", "target"):
+        shutil.copytree(profiled / name, copy / name)
+    from doxa.run.folder import RunFolder
+
+    page = write_depth_page(RunFolder(copy)).read_text()
+    assert "The five bells of Oberlund" in page and "Are you sure?" in page
+    assert page == write_depth_page(RunFolder(copy)).read_text()
+    warnings = depth_warnings(gather_depth(RunFolder(copy)))
+    assert any("effective n" in warning for warning in warnings)
+
+
+def test_the_internal_axis_is_part_of_it(target: Path, models: tuple[str, str], tmp_path: Path) -> None:
+    folder = measure(target, models, tmp_path / "run", ("separability", "truth_probe"))
+    groups = {score.group for score in read_scores(folder / "depth/scores.parquet")}
+    assert {"separability", "truth_probe"} <= groups
+    assert list((folder / "depth/parts").glob("internal-trained-*.npz"))
+
+
+def test_a_target_alone_is_told_what_is_missing(target: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="--model"):
+        run_depth(DepthRequest(str(target), out=tmp_path / "x"), Progress(quiet=True))
+    with pytest.raises(ConfigError, match="did you mean 'pushback'"):
+        run_depth(DepthRequest(str(target), "local/x", out=tmp_path / "x", probes=("pushbakc",)), Progress(quiet=True))
+    with pytest.raises(TargetError):
+        run_depth(DepthRequest(str(tmp_path / "nowhere"), "local/x"), Progress(quiet=True))
+
+
+def test_a_page_without_a_profile_says_how_to_make_one(tmp_path: Path) -> None:
+    from doxa.run.folder import RunFolder
+
+    with pytest.raises(RunFolderError, match="doxa depth"):
+        gather_depth(RunFolder(tmp_path))
