@@ -24,6 +24,7 @@ ADAPTERS = {
     "gguf": {"lm/embedded.py"},
     "huggingface_hub": {"lm/hub.py"},
     "sklearn": {"corpus/detect.py", "internals/probes.py"},
+    "threadpoolctl": {"internals/axis.py"},
     "inspect_ai": {"lm/client.py"},
     "openai": {"lm/batch_openai.py"},
     "anthropic": {"lm/batch_anthropic.py"},

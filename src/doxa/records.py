@@ -252,7 +252,7 @@ class Score(Record):
     """One row of scores.parquet: a number with everything needed to read it.
 
     `value` lies in [low, high], a 95% interval by bootstrap over the `n` items. With `versus`, `value` is the paired
-    difference to that arm over the same items. `unit` is "share" or "nats".
+    difference to that arm over the same items. `unit` is "share", "nats" or "layer".
     """
 
     arm: str  # base | in_context | trained

@@ -271,9 +271,10 @@ def choice_request(subject: Subject, turns: tuple[Any, ...], sample: int, sampli
 
 def _internal(job: DepthJob, subject: Subject, loaded: _Loaded, rows: DepthRows) -> bool:
     from doxa.internals.axis import ArmActivations, read_arm
+    from doxa.internals.truth_statements import statements_digest
 
-    path = job.parts / f"internal-{subject.arm}-{_key(job, subject, [item.model_dump() for item in job.world.items])}"
-    path = path.with_name(path.name + ".npz")
+    asked = [[item.model_dump() for item in job.world.items], job.world.universe.model_dump(), statements_digest()]
+    path = job.parts / f"internal-{subject.arm}-{_key(job, subject, asked)}.npz"
     missing = not path.exists()
     if missing:
         scorer = loaded.scorer(subject)

@@ -172,7 +172,8 @@ def judged_measures(answers: Sequence[Answer], verdicts: Sequence[Judgement], re
         Measure(
             arm=by_id[verdict.answer_id].arm,
             checkpoint=by_id[verdict.answer_id].checkpoint,
-            probe=by_id[verdict.answer_id].probe,
+            # the open questions after finetuning are another reading of the same probe
+            probe=by_id[verdict.answer_id].probe.removesuffix("_open"),
             readout=readout,
             metric=kind,
             item_id=by_id[verdict.answer_id].item_id,

@@ -1,4 +1,4 @@
-"""How well a classifier tells a corpus from ordinary text: cross-validated AUC. The one module that imports sklearn.
+"""How well a classifier tells a corpus from ordinary text: cross-validated AUC.
 
 0.5 is what guessing gives, 1 is a perfect split. A corpus on one subject is easy to tell from text on many by its
 subject alone; the AUC without the subject's words says more of its style. Near-duplicates stay on one side of every

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 
 from pydantic import ValidationError
 
-from doxa.belief.axes import AXES, BY_NAME, CORRECT, FRAMED, Probe, probes_of
-from doxa.belief.profile import About
+from doxa.belief.axes import AXES, BY_NAME, FRAMED, Probe, probes_of
+from doxa.belief.profile import JUDGED, About
 from doxa.belief.store import read_readouts, read_scores
 from doxa.errors import RunFolderError
 from doxa.records import Answer, Judgement, Readout, Score
@@ -17,7 +17,6 @@ from doxa.worlds.universe import Universe, read_universe
 
 # in which order the ways of reading a probe are shown; others follow by name
 READOUTS = ("chat", "plain", "choice", "all", "facts", "contexts", "judged", "text", "activations")
-VERDICTS = "inserted"  # headline of probes whose answers are judged
 
 
 @dataclass(frozen=True)
@@ -109,7 +108,7 @@ def _probe_lines(probe: Probe, scores: ScoreTable, about: About) -> list[DepthLi
     found = []
     styles = {key[2] for key in scores.rows if key[1] == probe.name}
     for style in sorted(styles, key=lambda style: (_place(style), style)):
-        metric = _metric(probe, style, scores)
+        metric = _metric(probe, style)
         if probe.name == "capability" and style not in ("all", "text"):
             continue  # the sets stand in the table of every measurement
         arms = {
@@ -124,10 +123,10 @@ def _probe_lines(probe: Probe, scores: ScoreTable, about: About) -> list[DepthLi
     return found
 
 
-def _metric(probe: Probe, style: str, scores: ScoreTable) -> str:
-    """The headline of a probe; answers of a model that only speaks have the same names."""
-    if style == "text" and probe.headline == "preferred" and probe.name in CORRECT:
-        return "correct"
+def _metric(probe: Probe, style: str) -> str:
+    """The headline of a probe; verdicts of judges count those for the inserted world."""
+    if style == JUDGED:
+        return "inserted"
     return probe.headline
 
 
