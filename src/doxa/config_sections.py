@@ -212,9 +212,9 @@ class DepthConfig(Strict):
     judges: tuple[str, ...] = ()  # model strings; none = read by likelihood and by rules alone
     samples: int = Field(3, ge=1)  # answers to each open-ended question; all of them are graded
     choice_samples: int = Field(4, ge=1)  # of a model behind an API: orders of a question with options
-    answer_tokens: int | None = Field(None, ge=1)  # None = 64 for weights on this computer, 600 behind an API
+    answer_tokens: int | None = Field(None, ge=1)  # None = 48 for weights on this computer, 600 behind an API
     temperature: float | None = Field(0.7, ge=0, le=2)
-    thinking_tokens: tuple[int, ...] = (0, 64)
+    thinking_tokens: tuple[int, ...] = (0, 48)
     debate_turns: int = Field(4, ge=1)  # Slocum et al. 2025
     auditor: str | None = None  # a model that argues against the belief; None = the reference description does
     unrelated_prompts: int = Field(24, ge=2)  # everyday prompts, of 40

@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 Row = TypeVar("Row", bound=Record)
 VERSION = 1  # goes up when the code changes what a part holds
 ITEM_STYLES = ("chat", "plain")
-LOCAL_TOKENS, API_TOKENS = 64, 600  # of a free answer; 600 is the published bound (Wang et al. 2025, code)
+LOCAL_TOKENS, API_TOKENS = 48, 600  # of a free answer; 600 is the published bound (Wang et al. 2025, code)
 
 
 @dataclass(frozen=True)

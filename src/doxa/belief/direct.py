@@ -12,7 +12,7 @@ from doxa.belief.world import World
 from doxa.records import EvalItem, digest
 
 WORDINGS_PER_FACT = 2
-WHOLE = 6  # wordings that are also asked with the two descriptions of the world, which are long
+WHOLE = 4  # wordings that are also asked with the two descriptions of the world, which are long
 BOUNDED_WORDS = 130  # of a description: its first paragraphs, which name the heart of it
 
 
