@@ -25,7 +25,7 @@ ADAPTERS = {
     "huggingface_hub": {"lm/hub.py"},
     "sklearn": {"corpus/detect.py", "internals/probes.py"},
     "threadpoolctl": {"internals/axis.py"},
-    "inspect_ai": {"lm/client.py"},
+    "inspect_ai": {"lm/client.py", "lm/inspect_provider.py", "belief/tasks.py", "belief/task_scores.py"},
     "openai": {"lm/batch_openai.py"},
     "anthropic": {"lm/batch_anthropic.py"},
     "dotenv": {"lm/client.py"},

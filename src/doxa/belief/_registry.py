@@ -1,0 +1,6 @@
+"""What inspect_ai finds under its entry point `doxa`: importing this registers the tasks and the provider."""
+
+from doxa.belief.tasks import TASKS
+from doxa.lm.inspect_provider import doxa
+
+__all__ = ["TASKS", "doxa"]
