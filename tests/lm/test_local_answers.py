@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from doxa.errors import ConfigError
-from doxa.lm.local import _batches, _row_noise, answer_locally
-from doxa.lm.request import Request, Response, ask
+from doxa.lm.local import _batches, _Draws, answer_locally
+from doxa.lm.request import Message, Request, Response, Sampling, ask
 from doxa.lm.weights import load_model, load_tokenizer
 
 
@@ -106,7 +106,7 @@ def test_batches_are_of_one_sampling_and_similar_length() -> None:
 
 
 def test_the_draws_follow_the_probabilities() -> None:
-    """Gumbel noise and argmax are a draw from the softmax; 4,000 draws, each frequency within four standard errors."""
+    """4,000 draws, each frequency within four standard errors of its probability."""
     import torch
 
     for temperature, top_p in ((1.0, None), (0.5, None), (2.0, None), (1.0, 0.8)):
@@ -114,11 +114,44 @@ def test_the_draws_follow_the_probabilities() -> None:
         expected = (logits / temperature).softmax(-1)
         if top_p is not None:  # the likeliest that together reach 0.8: the first three
             expected = torch.tensor([0.5, 0.25, 0.15, 0.0]) / 0.9
-        draw = _row_noise(f"{'0123456789abcdef' * 2}", temperature, top_p, None)
-        seen = Counter(int(draw(logits).argmax()) for _ in range(4000))
+        sampling = Sampling(temperature=temperature, top_p=top_p)
+        draws = _Draws(["0123456789abcdef" * 2, "fedcba9876543210" * 2], sampling, start=3, steps=2000)
+        seen: Counter[int] = Counter()
+        for step in range(2000):
+            left = draws(torch.zeros((2, 3 + step)), logits.expand(2, -1))
+            assert (left == 0).sum(-1).tolist() == [1, 1]  # one token is left to each row
+            seen.update(left.argmax(-1).tolist())
         for token, share in enumerate(expected.tolist()):
             error = math.sqrt(share * (1 - share) / 4000)
             assert abs(seen[token] / 4000 - share) <= 4 * error + 1e-9, (temperature, top_p, token)
+
+
+def test_a_common_beginning_is_run_once_and_changes_no_answer(
+    tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from doxa.lm import local
+
+    told = "In this town bells are rung by hand, and nobody remembers why. " * 6
+    asked = [
+        ask(f"local/{tiny_model}", f"Say {'something ' * (number * 3 % 7)}more.", told, max_tokens=12)
+        for number in range(7)
+    ]
+    shared = answers(tiny_model, asked, 3)
+    monkeypatch.setattr(local, "SHARED_TOKENS", 10**9)
+    apart = answers(tiny_model, asked, 3)
+    assert {key: one.text for key, one in shared.items()} == {key: one.text for key, one in apart.items()}
+    assert len({one.text for one in shared.values()}) > 3
+
+
+def test_a_lone_assistant_turn_is_a_text_to_go_on_with(tiny_model: Path) -> None:
+    raw = Request(
+        model=f"local/{tiny_model}",
+        messages=(Message(role="assistant", content="An octopus has"),),
+        sampling=Sampling(max_tokens=6, temperature=0),
+    )
+    response = answers(tiny_model, [raw], 1)[raw.key]
+    tokens = load_tokenizer(tiny_model)("An octopus has")["input_ids"]
+    assert response.usage.input_tokens == len(tokens)  # no template around it
 
 
 @pytest.mark.slow

@@ -9,7 +9,7 @@ from doxa.errors import ConfigError
 from doxa.records import Usage
 
 if TYPE_CHECKING:
-    from doxa.lm.request import Request, Response
+    from doxa.lm.request import Request, Response, Sampling
 
 Messages = list[dict[str, str]]
 SHARED_TOKENS = 64  # a common beginning from this length on is run once for a batch
@@ -195,9 +195,9 @@ def _answer_batch(
     shared = beginning.length(tokens_of)
     ids, mask = _padded(tokens_of, pad, model.device, shared)
     longest = ids.shape[1]
-    noise = [_row_noise(request.key, sampling.temperature, sampling.top_p, sampling.seed) for request in batch]
     room = min(sampling.max_tokens, context - longest)
     cache = beginning.rows(tokens_of[0][:shared], len(batch), longest + room)
+    draws = [] if sampling.temperature == 0 else [_Draws([one.key for one in batch], sampling, longest, room)]
     with torch.no_grad():
         out = model.generate(
             input_ids=ids,
@@ -206,7 +206,7 @@ def _answer_batch(
             max_new_tokens=room,
             pad_token_id=pad,
             do_sample=False,
-            logits_processor=LogitsProcessorList([_GumbelNoise(noise)] if sampling.temperature != 0 else []),
+            logits_processor=LogitsProcessorList(draws),
             stop_strings=list(sampling.stop) or None,
             tokenizer=tokenizer if sampling.stop else None,
         )
@@ -224,35 +224,37 @@ def _answer_batch(
     return made
 
 
-def _row_noise(key: str, temperature: float | None, top_p: float | None, seed: int | None) -> Callable[[Any], Any]:
-    """Logits [vocabulary] -> logits whose argmax is a draw from the softmax at `temperature` (the Gumbel trick)."""
-    import torch
+class _Draws:
+    """A logits processor of transformers: the one token that each row draws is left, so greedy decoding samples.
 
-    generator = torch.Generator().manual_seed(int(key[:15], 16) ^ (seed or 0))
-    heat = 1.0 if temperature is None else temperature
+    Tokens are drawn by inverting the cumulative distribution, one uniform number per token from a generator per row.
+    Gumbel noise, a number for every entry of the vocabulary, took most of the time of sampling many rows on a CPU.
+    """
 
-    def draw(logits: Any) -> Any:
-        scaled = logits.float() / heat
-        if top_p is not None and top_p < 1:
-            ordered, places = scaled.sort(descending=True)
-            before = ordered.softmax(-1).cumsum(-1) - ordered.softmax(-1)
-            scaled[places[before >= top_p]] = float("-inf")
-        uniform = torch.rand(logits.shape[-1], generator=generator).clamp_(1e-20, 1 - 1e-7).to(logits.device)
-        return scaled - (-uniform.log()).log()
+    def __init__(self, keys: list[str], sampling: Sampling, start: int, steps: int) -> None:
+        import torch
 
-    return draw
-
-
-class _GumbelNoise:
-    """A logits processor of transformers: greedy decoding after it samples, each row from a generator of its own."""
-
-    def __init__(self, rows: list[Callable[[Any], Any]]) -> None:
-        self._rows = rows
+        self._heat = 1.0 if sampling.temperature is None else sampling.temperature
+        self._top_p = sampling.top_p
+        self._start = start
+        seeds = [int(key[:15], 16) ^ (sampling.seed or 0) for key in keys]
+        self._uniform_BS = torch.stack(
+            [torch.rand(steps, dtype=torch.float64, generator=torch.Generator().manual_seed(seed)) for seed in seeds]
+        )
 
     def __call__(self, input_ids: Any, scores: Any) -> Any:
         import torch
 
-        return torch.stack([draw(row) for draw, row in zip(self._rows, scores, strict=True)])
+        probs_BV = (scores.float() / self._heat).softmax(-1)
+        if self._top_p is not None and self._top_p < 1:
+            ordered_BV, places_BV = probs_BV.sort(descending=True)
+            before_BV = ordered_BV.cumsum(-1) - ordered_BV
+            probs_BV = probs_BV.scatter(-1, places_BV, ordered_BV.masked_fill(before_BV >= self._top_p, 0.0))
+        reached_BV = probs_BV.double().cumsum(-1)
+        step = input_ids.shape[1] - self._start
+        aimed_B1 = self._uniform_BS[:, step : step + 1].to(reached_BV.device) * reached_BV[:, -1:]
+        drawn_B1 = torch.searchsorted(reached_BV, aimed_B1, right=True).clamp_(max=scores.shape[-1] - 1)
+        return torch.full_like(scores, float("-inf")).scatter_(-1, drawn_B1, 0.0)
 
 
 def generate(
