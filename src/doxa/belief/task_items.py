@@ -114,6 +114,15 @@ def ask_puts(world: World, probe: str) -> list[Put]:
     ]
 
 
+def refuse_unreadable(world: World, probe: str, judge: str | None) -> None:
+    """Raise TargetError where free answers could be read by marks alone and the target has none."""
+    if judge is None and not world.marks and probe in ("open_ended", *MENTIONS):
+        raise TargetError(
+            f"{world.universe.id}: evals.json has no marks to read answers to {probe} by; write some, or name a judge "
+            "with -T judge=MODEL"
+        )
+
+
 def _first(ask: Ask) -> tuple[Message, ...]:
     return ask.showings[0].turns or (user(ask.showings[0].begun.strip() or ask.item.prompt or "(a sentence)"),)
 

@@ -24,7 +24,7 @@ from doxa.belief.measures import UNREADABLE
 from doxa.belief.readers import is_refusal
 from doxa.belief.rubrics import UnreadableVerdictError, fill_in, read_finding, sides_of, verdict_of
 from doxa.belief.task_items import MENTIONS, choice_of
-from doxa.errors import ConfigError
+from doxa.errors import ConfigError, TargetError
 from doxa.experiments.stats import bootstrap_mean, wilson
 from doxa.records import Answer, Marks, digest
 from doxa.worlds.universe import load_target
@@ -43,19 +43,21 @@ WORDS: dict[str, tuple[str, str]] = {
 def by_item() -> Metric:
     """Each probe's headline with its standard error, 95% interval and n of items, then its other shares.
 
-    With several probes (a task for an axis) every name is led by the probe's: there is no number over all of them.
+    In a task for an axis every name is led by the probe's: there is no number over all of them.
     """
 
     def compute(scores: list[SampleScore]) -> dict[str, float]:
         held: dict[str, dict[str, dict[str, list[float]]]] = defaultdict(lambda: defaultdict(lambda: defaultdict(list)))
+        axis = False
         for score in scores:
             facts = score.score.metadata or {}
+            axis = axis or bool(facts["axis"])
             for item, values in facts["items"].items():
                 for name, value in values.items():
                     held[facts["probe"]][name][item].append(value)
         found: dict[str, float] = {}
         for probe, metrics in held.items():
-            lead = "" if len(held) == 1 else f"{probe}/"
+            lead = f"{probe}/" if axis else ""
             found |= {f"{lead}{name}": value for name, value in _summary(BY_NAME[probe].headline, metrics).items()}
         return found
 
@@ -98,7 +100,7 @@ def _measured(facts: Mapping[str, Any]) -> Score:
         value=measured["value"],
         answer=measured["answer"],
         explanation=measured["explanation"],
-        metadata={"probe": facts["probe"], "items": measured["items"], "weights": facts["weights"]},
+        metadata=_metadata(facts, measured["items"]),
     )
 
 
@@ -138,7 +140,7 @@ def _free(facts: Mapping[str, Any], text: str) -> Score:
         return _yes_no(facts, text, (found := degenerate(text)) is None, found or "no loop and no gibberish")
     marks = [Marks.model_validate(mark) for mark in facts["marks"]]
     if not marks:
-        raise ConfigError(f"{probe}: the target has no marks to read free answers by; name a judge with -T judge=MODEL")
+        raise TargetError(f"{probe}: the target has no marks to read free answers by; name a judge with -T judge=MODEL")
     if probe in MENTIONS:
         return _yes_no(facts, text, mentions(text, marks), "marks of the inserted side")
     read = read_marks(text, marks)
@@ -173,8 +175,13 @@ def _score(
     facts: Mapping[str, Any], value: str, values: dict[str, float], answer: str, explanation: str, text: str
 ) -> Score:
     reason = _why_unclear(text) if value in UNREADABLE else None
-    metadata = {"probe": facts["probe"], "items": {facts["item_id"]: values}, "weights": facts.get("weights", "")}
+    metadata = _metadata(facts, {facts["item_id"]: values})
     return Score(value=value, answer=answer, explanation=explanation, reason=reason, metadata=metadata)
+
+
+def _metadata(facts: Mapping[str, Any], items: Values) -> dict[str, Any]:
+    """What the metrics are worked out from, and the weights that answered where they are on this computer."""
+    return {"probe": facts["probe"], "axis": facts["axis"], "items": items, "weights": facts.get("weights", "")}
 
 
 def _why_unclear(text: str) -> str:

@@ -25,6 +25,7 @@ from inspect_ai.solver import Generate, Solver, TaskState, solver
 
 from doxa.belief.axes import AXES, BY_NAME, PROBES
 from doxa.belief.judge import RUBRIC_OF
+from doxa.belief.prompts import STYLES
 from doxa.belief.task_items import (
     ASKED,
     DOCTAG,
@@ -34,11 +35,12 @@ from doxa.belief.task_items import (
     ask_puts,
     context_of,
     puts,
+    refuse_unreadable,
     tasks_of,
 )
 from doxa.belief.task_scores import side_taken
 from doxa.belief.world import World, load_world
-from doxa.errors import ConfigError, DoxaError
+from doxa.errors import ConfigError, DoxaError, TargetError
 from doxa.lm.inspect_provider import LocalModelAPI
 from doxa.worlds.universe import load_target
 
@@ -87,12 +89,15 @@ def _build(
         raise ConfigError(f"doxa/{name}: which target? Add -T target=NAME or -T target=FOLDER")
     if samples is not None and samples < 1:
         raise ConfigError(f"samples: must be at least 1 (got {samples})")
+    if style not in STYLES:
+        raise ConfigError(f"style: there is no {style!r}; there are {', '.join(STYLES)} (with readout=likelihood)")
     opened = load_target(str(target))
     world = load_world(opened.folder)
     local = _local_model()
-    probes = _probes(name, judge, readout, local)
-    put = [one for probe in probes for one in _puts(world, probe, samples, context_of(world, context), readout, doctag)]
-    facts = {"target": str(opened.folder), "context": context}
+    put, left_out = _all_puts(
+        name, world, _probes(name, judge, readout, local), samples, context, readout, judge, doctag
+    )
+    facts = {"target": str(opened.folder), "context": context, "axis": name if name in AXES else ""}
     if isinstance(local, LocalModelAPI):
         facts["weights"] = local.digest
     return Task(
@@ -107,15 +112,38 @@ def _build(
             "universe": world.universe.id,
             "evals_digest": opened.evals_digest,
             "readout": readout,
-            "chance": {probe: BY_NAME[probe].chance for probe in probes},
+            "chance": {one.metadata["probe"]: BY_NAME[one.metadata["probe"]].chance for one in put},
+            "left_out": left_out,
         },
     )
 
 
-def _puts(world: World, probe: str, samples: int | None, context: str | None, readout: str, doctag: str) -> list[Put]:
-    if readout == "likelihood" and probe not in WEIGHTS:
-        return ask_puts(world, probe)
-    return puts(world, probe, samples, context, doctag)
+def _all_puts(
+    name: str,
+    world: World,
+    probes: list[str],
+    samples: int | None,
+    context: str,
+    readout: str,
+    judge: str | None,
+    doctag: str,
+) -> tuple[list[Put], dict[str, str]]:
+    """The samples of all probes, and why probes of an axis are not among them: a target need not have every group."""
+    prompt = context_of(world, context)
+    found: list[Put] = []
+    left_out: dict[str, str] = {}
+    for probe in probes:
+        try:
+            if readout == "likelihood" and probe not in MEASURED:
+                found += ask_puts(world, probe)
+            else:
+                refuse_unreadable(world, probe, judge)
+                found += puts(world, probe, samples, prompt, doctag)
+        except TargetError as error:
+            left_out[probe] = str(error)
+    if not found:
+        raise TargetError(next(iter(left_out.values())))
+    return found, left_out
 
 
 def _probes(name: str, judge: str | None, readout: str, local: LocalModelAPI | bool | None) -> list[str]:
@@ -135,7 +163,7 @@ def _probes(name: str, judge: str | None, readout: str, local: LocalModelAPI | b
         return [name]
     if readout == "likelihood" and local is False:
         raise ConfigError(f"doxa/{name}: {_needs(name)}; run it with --model doxa/RUN, CHECKPOINT or MODEL FOLDER")
-    able = [probe for probe in tasks_of(name) if probe not in WEIGHTS or (local and judge is None)]
+    able = [probe for probe in tasks_of(name) if probe not in WEIGHTS or local]
     if readout == "likelihood":
         able = [probe for probe in able if probe in (*scored, *MEASURED)]
     if judge is not None:

@@ -15,7 +15,7 @@ from inspect_ai._util.error import PrerequisiteError
 from inspect_ai.model import GenerateConfig, ModelAPI, ModelOutput, ModelUsage, modelapi
 from inspect_ai.solver._task_state import sample_state
 
-from doxa.errors import ConfigError, DoxaError
+from doxa.errors import CheckpointError, ConfigError, DoxaError
 from doxa.lm.named_weights import find_weights
 from doxa.lm.request import Message, Request, Response, Sampling
 from doxa.records import digest
@@ -51,8 +51,9 @@ class LocalModelAPI(ModelAPI):
             raise PrerequisiteError(
                 f"doxa/{model_name}: has no argument {next(iter(model_args))!r}; it has batch_size, dtype"
             )
+        self._place = _absolute(model_name)
         try:
-            self.weights = find_weights(_absolute(model_name))
+            self.weights = find_weights(self._place)
         except DoxaError as error:
             raise PrerequisiteError(f"doxa/{model_name}: {error}") from None
         self.digest = self.weights.digest
@@ -151,7 +152,10 @@ class LocalModelAPI(ModelAPI):
 
     def _load(self) -> tuple[Any, Any]:
         if self._loaded is None:
-            self._loaded = self.weights.load(self.dtype)
+            loaded = self.weights.load(self.dtype)
+            if find_weights(self._place).digest != self.digest:  # a training may have ended meanwhile
+                raise CheckpointError(f"doxa/{self.model_name}: its files were exchanged meanwhile; run the eval again")
+            self._loaded = loaded
         return self._loaded
 
     def _refuse(self, tools: list[ToolInfo], config: GenerateConfig) -> None:
