@@ -18,6 +18,7 @@ from doxa.belief.awareness import awareness_asks
 from doxa.belief.axes import PROBES
 from doxa.belief.choices import choice_measures, choices, item_asks
 from doxa.belief.collateral import capability_asks, perplexity_measures, reality_asks
+from doxa.belief.dialogues import dialogues, talk_through
 from doxa.belief.direct import comparison_asks
 from doxa.belief.free import (
     ask_freely,
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
 Row = TypeVar("Row", bound=Record)
 VERSION = 1  # goes up when the code changes what a part holds
 ITEM_STYLES = ("chat", "plain")
+TURN_TOKENS = 160  # of a turn in a conversation, for weights on this computer
 LOCAL_TOKENS, API_TOKENS = 48, 600  # of a free answer; 600 is the published bound (Wang et al. 2025, code)
 
 
@@ -236,6 +238,11 @@ def _free(job: DepthJob, subject: Subject, loaded: _Loaded, rows: DepthRows) -> 
         free = [request for one in asked for request in requests_of(subject, one, sampling, job.scoring.dtype)]
         job.models.answer(free + thoughts)
     rows.answers += ask_freely(job.models, subject, asked, sampling, job.scoring.dtype)
+    if config.judges:  # what a conversation comes to needs a reader; without one its scripted form is scored
+        talks = dialogues(job.world, job.probes, config.debate_turns, config.auditor is not None)
+        local = subject.weights is not None
+        how = sampling.model_copy(update={"max_tokens": TURN_TOKENS if local else sampling.max_tokens})
+        rows.answers += talk_through(job.models, subject, job.world, talks, how, config.auditor, job.scoring.dtype)
     return True
 
 

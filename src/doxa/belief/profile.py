@@ -28,6 +28,7 @@ from doxa.run.folder import RunFolder, write_json, write_rows
 if TYPE_CHECKING:
     from doxa.internals.axis import InternalResult
 
+JUDGED_PROBES = ("open_ended", "downstream", "finetuned_open", "debate", "pushback", "critique")
 JUDGED = "judged"  # the readout of verdicts; with several judges, of their majority
 
 
@@ -156,7 +157,7 @@ def _judged(folder: RunFolder, job: DepthJob, rows: DepthRows) -> tuple[list[Jud
     measures = judged_measures(rows.answers, by_marks, "text")
     if not job.config.judges:
         return by_marks, {"measures": measures}
-    graded = [answer for answer in rows.answers if answer.probe in ("open_ended", "downstream", "finetuned_open")]
+    graded = [answer for answer in rows.answers if answer.probe in JUDGED_PROBES]
     cases = cases_of(graded, job.world.universe, job.world.items)
     judge_folder(folder.path, job.models, job.config.judges, cases, job.seed)
     labels = {load_rubric(case.rubric).label for case in cases}
