@@ -105,7 +105,7 @@ def _build(
         solver=answered(str(opened.folder), context, readout, style, seed),
         scorer=side_taken(judge=judge, seed=seed),
         # providers set a bound of their own, in which reasoning models must think too
-        config=GenerateConfig(max_tokens=LOCAL_TOKENS) if local else GenerateConfig(),
+        config=_config(local),
         version=1,
         metadata={
             **facts,
@@ -184,6 +184,13 @@ def _local_model() -> LocalModelAPI | bool | None:
     except ValueError:
         return None
     return api if isinstance(api, LocalModelAPI) else False
+
+
+def _config(local: LocalModelAPI | bool | None) -> GenerateConfig:
+    if not isinstance(local, LocalModelAPI):
+        return GenerateConfig()
+    # as many calls at once as share a batch
+    return GenerateConfig(max_tokens=LOCAL_TOKENS, max_connections=local.batch_size)
 
 
 def _sample(one: Put, facts: dict[str, Any]) -> Sample:
