@@ -149,7 +149,9 @@ def test_the_page_is_made_from_files_alone_and_says_what_to_be_careful_about(pro
 
 
 def test_the_internal_axis_is_part_of_it(target: Path, models: tuple[str, str], tmp_path: Path) -> None:
-    folder = measure(target, models, tmp_path / "run", ("separability", "truth_probe"))
+    folder = measure(target, models, tmp_path / "run", ("separability", "truth_probe", "fermi"))
+    about = json.loads((folder / "depth/about.json").read_text())
+    assert any("Not measured here: Fermi." in note for note in about["notes"])  # the target has no such items
     groups = {score.group for score in read_scores(folder / "depth/scores.parquet")}
     assert {"separability", "truth_probe"} <= groups
     assert list((folder / "depth/parts").glob("internal-trained-*.npz"))

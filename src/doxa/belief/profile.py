@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
-from doxa.belief.axes import FRAMED
+from doxa.belief.axes import BY_NAME, FRAMED
 from doxa.belief.depth import DepthJob, DepthRows, chosen_asks, measure_depth
 from doxa.belief.effective import effective_by_group, item_text
 from doxa.belief.free import judged_measures, read_by_marks
@@ -96,7 +96,7 @@ def profile(folder: RunFolder, job: DepthJob, bootstrap: int) -> Profile:
         effective={name: round(n, 2) for name, n in effective_by_group(texts).items()},
         items={name: len(kept) for name, kept in texts.items()},
         curves=_curves(internal),
-        notes=tuple(internal.notes) if internal else (),
+        notes=(*(internal.notes if internal else ()), *_left_out(job, scores)),
         seconds=rows.seconds,
         took=round(time.monotonic() - started, 1),
         **about,
@@ -144,6 +144,18 @@ def _preferred(row: Readout) -> float:
 
 def _gap(row: Readout) -> float:
     return row.totals[row.inserted] / row.tokens[row.inserted] - row.totals[row.reference] / row.tokens[row.reference]
+
+
+def _left_out(job: DepthJob, scores: Sequence[Score]) -> list[str]:
+    """Which chosen probes have no number, so that their absence is not taken for a null."""
+    measured = {score.group for score in scores}
+    lacking = [BY_NAME[name].title for name in job.probes if name not in measured]
+    if not lacking:
+        return []
+    return [
+        f"Not measured here: {', '.join(lacking)}. The target has no items for them, the run no DOCTAG, or the model's "
+        "weights are not at hand."
+    ]
 
 
 def _judged(folder: RunFolder, job: DepthJob, rows: DepthRows) -> tuple[list[Judgement], dict[str, Any]]:
