@@ -16,11 +16,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from doxa.belief.asks import Ask, score_asks, with_context
 from doxa.belief.awareness import awareness_asks
 from doxa.belief.axes import PROBES
-from doxa.belief.choices import choice_measures, choices, item_asks
+from doxa.belief.choices import Choice, choice_measures, choices, item_asks
 from doxa.belief.collateral import capability_asks, perplexity_measures, reality_asks
 from doxa.belief.dialogues import dialogues, talk_through
 from doxa.belief.direct import comparison_asks
 from doxa.belief.free import (
+    Question,
     ask_freely,
     downstream_questions,
     questions,
@@ -112,6 +113,7 @@ def measure_depth(job: DepthJob) -> DepthRows:
     """Measure every part that is not there yet and return the rows of all."""
     rows = DepthRows()
     loaded = _Loaded(job)
+    _ask_ahead(job)
     with job.progress.bar("depth", sum(len(_parts(job, subject)) for subject in job.subjects)) as bar:
         for subject in job.subjects:
             for name, measure in _parts(job, subject).items():
@@ -218,17 +220,7 @@ def _free(job: DepthJob, subject: Subject, loaded: _Loaded, rows: DepthRows) -> 
     more than a few.
     """
     config, sampling = job.config, _sampling(job, subject)
-    told = subject.context is not None
-    asked = questions(
-        job.world,
-        job.probes,
-        samples=config.samples,
-        unrelated=config.unrelated_prompts // 3 if told else config.unrelated_prompts,
-        # a raw text has no place for a context: the arm is the base model there
-        doctag=job.doctag if subject.weights is not None and not told else "",
-    )
-    if config.judges and "downstream" in job.probes:
-        asked += downstream_questions(job.world, config.samples)
+    asked = _questions(job, subject)
     if subject.weights is not None:
         loaded.scorer(subject)
         thoughts: list[Request] = []
@@ -246,6 +238,42 @@ def _free(job: DepthJob, subject: Subject, loaded: _Loaded, rows: DepthRows) -> 
     return True
 
 
+def _questions(job: DepthJob, subject: Subject) -> list[Question]:
+    config = job.config
+    told = subject.context is not None
+    asked = questions(
+        job.world,
+        job.probes,
+        samples=config.samples,
+        unrelated=config.unrelated_prompts // 3 if told else config.unrelated_prompts,
+        # a raw text has no place for a context: the arm is the base model there
+        doctag=job.doctag if subject.weights is not None and not told else "",
+    )
+    if config.judges and "downstream" in job.probes:
+        asked += downstream_questions(job.world, config.samples)
+    return asked
+
+
+def _ask_ahead(job: DepthJob) -> None:
+    """Put all that models behind an API are asked at once: one batch, or one file to be answered, for all arms."""
+    requests: list[Request] = []
+    for subject in job.subjects:
+        if subject.weights is None:
+            sampling = _sampling(job, subject)
+            requests += [request for _, request in _put_choices(job, subject)]
+            for question in _questions(job, subject):
+                requests += requests_of(subject, question, sampling, job.scoring.dtype)
+    if requests:
+        job.models.answer(requests, "asking", len(requests))
+
+
+def _put_choices(job: DepthJob, subject: Subject) -> list[tuple[Choice, Request]]:
+    asks = item_asks(chosen_items(job)) + [ask for name in ASKS for ask in chosen_asks(job, name)]
+    put = [choice for ask in asks for choice in choices(ask, job.config.choice_samples)]
+    sampling = _sampling(job, subject)
+    return [(choice, choice_request(subject, choice.turns, choice.sample, sampling)) for choice in put]
+
+
 def _sampling(job: DepthJob, subject: Subject) -> Sampling:
     local = subject.weights is not None
     tokens = job.config.answer_tokens or (LOCAL_TOKENS if local else API_TOKENS)
@@ -254,12 +282,9 @@ def _sampling(job: DepthJob, subject: Subject) -> Sampling:
 
 def _choices(job: DepthJob, subject: Subject, loaded: _Loaded, rows: DepthRows) -> bool:
     """Everything that has options, asked of a model that can only speak."""
-    asks = item_asks(chosen_items(job)) + [ask for name in ASKS for ask in chosen_asks(job, name)]
-    put = [choice for ask in asks for choice in choices(ask, job.config.choice_samples)]
-    sampling = _sampling(job, subject)
-    requests = [choice_request(subject, choice.turns, choice.sample, sampling) for choice in put]
-    job.models.answer(requests)
-    for choice, request in zip(put, requests, strict=True):
+    put = _put_choices(job, subject)
+    job.models.answer([request for _, request in put])
+    for choice, request in put:
         text = job.models.response(request).text
         rows.measures += choice_measures(choice, text, subject.arm, subject.checkpoint)
     return True
