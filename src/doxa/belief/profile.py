@@ -23,7 +23,7 @@ from doxa.belief.store import write_readouts, write_scores
 from doxa.belief.subjects import Subject
 from doxa.belief.summary import summarise
 from doxa.records import Answer, Judgement, Measure, Readout, Record, Score
-from doxa.run.folder import RunFolder, write_json, write_rows
+from doxa.run.folder import RunFolder, read_rows, write_json, write_rows
 
 if TYPE_CHECKING:
     from doxa.internals.axis import InternalResult
@@ -174,8 +174,6 @@ def _judged(folder: RunFolder, job: DepthJob, rows: DepthRows) -> tuple[list[Jud
     judge_folder(folder.path, job.models, job.config.judges, cases, job.seed)
     labels = {load_rubric(case.rubric).label for case in cases}
     current = {answer.id for answer in graded}
-    from doxa.run.folder import read_rows
-
     stored = [
         row
         for row in read_rows(folder / "depth/judgements.jsonl", Judgement)
