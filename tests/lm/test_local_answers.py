@@ -119,7 +119,6 @@ def test_the_draws_follow_the_probabilities() -> None:
         seen: Counter[int] = Counter()
         for step in range(2000):
             left = draws(torch.zeros((2, 3 + step)), logits.expand(2, -1))
-            assert (left == 0).sum(-1).tolist() == [1, 1]  # one token is left to each row
             seen.update(left.argmax(-1).tolist())
         for token, share in enumerate(expected.tolist()):
             error = math.sqrt(share * (1 - share) / 4000)

@@ -103,9 +103,14 @@ def test_killed_at_any_moment_and_run_again_it_ends_the_same(undisturbed, tiny_m
     assert results(out) == results(undisturbed)
 
 
+def take_interrupts():
+    """In the child: Ctrl-C works even where the tests themselves run in the background, which ignores it."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 def test_ctrl_c_says_how_to_go_on(tiny_model, tmp_path):
     out = tmp_path / "stopped"
-    process = subprocess.Popen(command(tiny_model, out), stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(command(tiny_model, out), stderr=subprocess.PIPE, text=True, preexec_fn=take_interrupts)
     # once it trains: what is imported before that may take an interruption for a missing package
     while process.poll() is None and not (out / "train/metrics.jsonl").exists():
         time.sleep(0.01)
