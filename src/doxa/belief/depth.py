@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from doxa.belief.asks import Ask, score_asks, with_context
+from doxa.belief.asks import Ask, score_asks
 from doxa.belief.awareness import awareness_asks
 from doxa.belief.axes import PROBES
 from doxa.belief.choices import Choice, choice_measures, choices, item_asks
@@ -23,6 +23,7 @@ from doxa.belief.direct import comparison_asks
 from doxa.belief.free import (
     Question,
     ask_freely,
+    chat_request,
     downstream_questions,
     questions,
     requests_of,
@@ -271,7 +272,7 @@ def _put_choices(job: DepthJob, subject: Subject) -> list[tuple[Choice, Request]
     asks = item_asks(chosen_items(job)) + [ask for name in ASKS for ask in chosen_asks(job, name)]
     put = [choice for ask in asks for choice in choices(ask, job.config.choice_samples)]
     sampling = _sampling(job, subject)
-    return [(choice, choice_request(subject, choice.turns, choice.sample, sampling)) for choice in put]
+    return [(choice, chat_request(subject, choice.turns, sampling, job.scoring.dtype, choice.sample)) for choice in put]
 
 
 def _sampling(job: DepthJob, subject: Subject) -> Sampling:
@@ -288,17 +289,6 @@ def _choices(job: DepthJob, subject: Subject, loaded: _Loaded, rows: DepthRows) 
         text = job.models.response(request).text
         rows.measures += choice_measures(choice, text, subject.arm, subject.checkpoint)
     return True
-
-
-def choice_request(subject: Subject, turns: tuple[Any, ...], sample: int, sampling: Sampling) -> Request:
-    """The request that puts one choice to a subject."""
-    return Request(
-        model=subject.model,
-        messages=with_context(turns, subject.context),
-        sampling=sampling,
-        sample=sample,
-        stage="depth",
-    )
 
 
 def _internal(job: DepthJob, subject: Subject, loaded: _Loaded, rows: DepthRows) -> bool:

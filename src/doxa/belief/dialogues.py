@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from doxa.belief.asks import said, user, with_context
-from doxa.belief.free import Models, stored_weights
+from doxa.belief.asks import said, user
+from doxa.belief.free import Models, chat_request
 from doxa.belief.robustness import debate_turns
 from doxa.belief.shipped import wordings
 from doxa.belief.subjects import Subject
@@ -78,7 +78,7 @@ def talk_through(
         requests = []
         for number, text in zip(open_now, spoken, strict=True):
             under_way[number] = replace(under_way[number], turns=(*under_way[number].turns, user(text)))
-            requests.append(_request(subject, under_way[number].turns, sampling, dtype))
+            requests.append(chat_request(subject, under_way[number].turns, sampling, dtype))
         models.answer(requests)
         for number, request in zip(open_now, requests, strict=True):
             text = models.response(request).text
@@ -125,18 +125,8 @@ def _audit(world: World, talk: Dialogue, auditor: str) -> Request:
     return Request(model=auditor, messages=messages, sampling=AUDITOR_SAMPLING, stage="depth")
 
 
-def _request(subject: Subject, turns: Turns, sampling: Sampling, dtype: str) -> Request:
-    return Request(
-        model=subject.model,
-        messages=with_context(turns, subject.context),
-        sampling=sampling,
-        weights=stored_weights(subject, dtype),
-        stage="depth",
-    )
-
-
 def _nothing(subject: Subject, sampling: Sampling) -> tuple[Request, str]:
-    return _request(subject, (user("-"),), sampling, "float32"), ""
+    return chat_request(subject, (user("-"),), sampling, "float32"), ""
 
 
 __all__ = ["Dialogue", "dialogues", "talk_through"]

@@ -96,6 +96,20 @@ def stored_weights(subject: Subject, dtype: str) -> str:
     return subject.checkpoint if dtype == "float32" else f"{subject.checkpoint}-{dtype}"
 
 
+def chat_request(
+    subject: Subject, turns: tuple[Message, ...], sampling: Sampling, dtype: str, sample: int = 0
+) -> Request:
+    """A conversation put to a subject, with the context of its arm."""
+    return Request(
+        model=subject.model,
+        messages=with_context(turns, subject.context),
+        sampling=sampling,
+        sample=sample,
+        weights=stored_weights(subject, dtype),
+        stage="depth",
+    )
+
+
 def requests_of(subject: Subject, question: Question, sampling: Sampling, dtype: str) -> list[Request]:
     """One request per sample. A raw text is continued without the context, which is a chat's."""
     raw = question.turns[0].role == "assistant"

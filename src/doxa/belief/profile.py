@@ -21,7 +21,7 @@ from doxa.belief.free import judged_measures, read_by_marks
 from doxa.belief.measures import score_measures
 from doxa.belief.store import write_readouts, write_scores
 from doxa.belief.subjects import Subject
-from doxa.belief.summary import summarise
+from doxa.belief.summary import margin, normalised, summarise, top_share
 from doxa.records import Answer, Judgement, Measure, Readout, Record, Score
 from doxa.run.folder import RunFolder, read_rows, write_json, write_rows
 
@@ -116,7 +116,9 @@ def held_scores(readouts: Sequence[Readout], bootstrap: int, seed: int) -> list[
         other = plain.get((row.arm, row.item_id)) if row.group in FRAMED else None
         if other is None:
             continue
-        for metric, value in (("preferred", _preferred(row) - _preferred(other)), ("margin", _gap(row) - _gap(other))):
+        mine, theirs = normalised(row), normalised(other)
+        preferred = top_share(mine, row.inserted) - top_share(theirs, other.inserted)
+        for metric, value in (("preferred", preferred), ("margin", margin(mine, row) - margin(theirs, other))):
             rows.append(
                 Measure(
                     arm=row.arm,
@@ -135,15 +137,6 @@ def held_scores(readouts: Sequence[Readout], bootstrap: int, seed: int) -> list[
         for score in scores
         if score.versus is None
     ]
-
-
-def _preferred(row: Readout) -> float:
-    mine, other = (row.totals[side] / row.tokens[side] for side in (row.inserted, row.reference))
-    return 0.5 if mine == other else float(mine > other)
-
-
-def _gap(row: Readout) -> float:
-    return row.totals[row.inserted] / row.tokens[row.inserted] - row.totals[row.reference] / row.tokens[row.reference]
 
 
 def _left_out(job: DepthJob, scores: Sequence[Score]) -> list[str]:

@@ -138,20 +138,20 @@ def _metrics(rows: list[Readout]) -> dict[str, Metric]:
     """The metrics that fit a group: name -> function of one readout."""
     if rows[0].group in CORRECT:
         return {
-            "correct": lambda row: _top_share(_normalised(row), row.reference),
-            "correct_total": lambda row: _top_share(row.totals, row.reference),
-            "margin": lambda row: -_margin(_normalised(row), row),
-            "margin_total": lambda row: -_margin(row.totals, row),
+            "correct": lambda row: top_share(normalised(row), row.reference),
+            "correct_total": lambda row: top_share(row.totals, row.reference),
+            "margin": lambda row: -margin(normalised(row), row),
+            "margin_total": lambda row: -margin(row.totals, row),
         }
     metrics: dict[str, Metric] = {
-        "preferred": lambda row: _top_share(_normalised(row), row.inserted),
-        "preferred_total": lambda row: _top_share(row.totals, row.inserted),
-        "margin": lambda row: _margin(_normalised(row), row),
-        "margin_total": lambda row: _margin(row.totals, row),
+        "preferred": lambda row: top_share(normalised(row), row.inserted),
+        "preferred_total": lambda row: top_share(row.totals, row.inserted),
+        "margin": lambda row: margin(normalised(row), row),
+        "margin_total": lambda row: margin(row.totals, row),
     }
     if any(len(row.totals) > 2 for row in rows):
-        metrics["preferred_pair"] = lambda row: _top_share(
-            [_normalised(row)[row.inserted], _normalised(row)[row.reference]], 0
+        metrics["preferred_pair"] = lambda row: top_share(
+            [normalised(row)[row.inserted], normalised(row)[row.reference]], 0
         )
     return metrics
 
@@ -160,15 +160,15 @@ def _column(metric: Metric, rows: list[Readout]) -> Floats:
     return np.array([metric(row) for row in rows], dtype=np.float64)
 
 
-def _normalised(row: Readout) -> list[float]:
+def normalised(row: Readout) -> list[float]:
     return [total / tokens for total, tokens in zip(row.totals, row.tokens, strict=True)]
 
 
-def _margin(values: Sequence[float], row: Readout) -> float:
+def margin(values: Sequence[float], row: Readout) -> float:
     return values[row.inserted] - values[row.reference]
 
 
-def _top_share(values: Sequence[float], index: int) -> float:
+def top_share(values: Sequence[float], index: int) -> float:
     """1 where the option alone is highest, 1/k where k options tie for it, else 0."""
     best = max(values)
     return float(values[index] == best) / sum(value == best for value in values)

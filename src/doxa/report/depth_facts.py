@@ -11,7 +11,7 @@ from doxa.belief.profile import JUDGED, About
 from doxa.belief.store import read_readouts, read_scores
 from doxa.errors import RunFolderError
 from doxa.records import Answer, Judgement, Readout, Score
-from doxa.report.table import ARMS, Line, ScoreTable
+from doxa.report.table import Line, ScoreTable
 from doxa.run.folder import RunFolder, read_json, read_rows
 from doxa.worlds.universe import Universe, read_universe
 
@@ -132,6 +132,3 @@ def _metric(probe: Probe, style: str) -> str:
 
 def _place(style: str) -> int:
     return READOUTS.index(style) if style in READOUTS else len(READOUTS)
-
-
-__all__ = ["ARMS", "AxisFacts", "DepthFacts", "DepthLine", "gather_depth"]

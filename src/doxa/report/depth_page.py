@@ -9,7 +9,7 @@ import doxa
 from doxa.report import figures
 from doxa.report.depth_facts import AxisFacts, DepthFacts, DepthLine, gather_depth
 from doxa.report.depth_warnings import depth_warnings
-from doxa.report.page import Drawing, amount, label
+from doxa.report.page import Drawing, fill_page
 from doxa.report.table import ARM_NAMES, interval, number, percent
 from doxa.run.folder import RunFolder, write_whole
 
@@ -42,17 +42,8 @@ def write_depth_page(folder: RunFolder) -> Path:
 
 def render_depth(facts: DepthFacts, drawings: dict[str, Drawing]) -> str:
     """The page as HTML. Everything that comes from models or targets is escaped."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    environment = Environment(
-        loader=PackageLoader("doxa.report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters.update(percent=percent, interval=interval, number=number, label=label, amount=amount)
-    return environment.get_template("depth.html.j2").render(
+    return fill_page(
+        "depth.html.j2",
         {
             "facts": facts,
             "drawings": drawings,
@@ -64,7 +55,7 @@ def render_depth(facts: DepthFacts, drawings: dict[str, Drawing]) -> str:
             "answers": _answers(facts),
             "all_lines": facts.scores.all_lines(),
             "version": doxa.__version__,
-        }
+        },
     )
 
 

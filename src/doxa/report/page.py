@@ -60,6 +60,11 @@ def write_report(folder: RunFolder) -> Path:
 
 def render(facts: RunFacts, drawings: dict[str, Drawing]) -> str:
     """The page as HTML. Everything that comes from documents, models or configs is escaped."""
+    return fill_page("report.html.j2", _context(facts, drawings))
+
+
+def fill_page(template: str, values: dict[str, Any]) -> str:
+    """A page of templates/ as HTML, with everything escaped that does not say it is safe."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     environment = Environment(
@@ -72,7 +77,7 @@ def render(facts: RunFacts, drawings: dict[str, Drawing]) -> str:
     environment.filters.update(
         percent=percent, interval=interval, number=number, label=label, amount=amount, unbroken=unbroken
     )
-    return environment.get_template("report.html.j2").render(_context(facts, drawings))
+    return environment.get_template(template).render(values)
 
 
 def label(key: str) -> str:
