@@ -213,6 +213,9 @@ class DepthConfig(Strict):
     samples: int = Field(3, ge=1)  # answers to each open-ended question; all of them are graded
     choice_samples: int = Field(4, ge=1)  # of a model behind an API: orders of a question with options
     answer_tokens: int | None = Field(None, ge=1)  # None = 48 for weights on this computer, 600 behind an API
+    # of the weights that answer freely: auto = bfloat16 where the hardware multiplies it (about twice as fast), else as
+    # options are scored, which is eval.dtype; answers of either are kept apart
+    answer_dtype: Literal["auto", "float32", "bfloat16"] = "auto"
     temperature: float | None = Field(0.7, ge=0, le=2)
     thinking_tokens: tuple[int, ...] = (0, 48)
     debate_turns: int = Field(4, ge=1)  # Slocum et al. 2025

@@ -116,7 +116,7 @@ def test_lent_weights_answer_and_are_not_loaded(make_run: MakeRun, tmp_path: Pat
     model, tokenizer = weights.load()
     loads.clear()
     with opened(tmp_path) as models:
-        models.lend(f"local/{run}", weights.digest, model.train(), tokenizer)
+        models.lend(f"local/{run}", weights.digest, lambda: (model.train(), tokenizer))
         assert said(models, f"local/{run}") == expected
     assert loads == []
     with opened(tmp_path) as models:  # and they are the run's answers, to whoever asks later
@@ -129,12 +129,12 @@ def test_what_is_taken_back_answers_no_more(make_run: MakeRun, tiny_model: Path,
     expected = alone(run, tmp_path), alone(tiny_model, tmp_path)
     assert expected[0] != expected[1]
     with opened(tmp_path) as models:
-        models.lend(f"local/{run}", "of the base", load_model(tiny_model), load_tokenizer(tiny_model))
+        models.lend(f"local/{run}", "of the base", lambda: (load_model(tiny_model), load_tokenizer(tiny_model)))
         assert said(models, f"local/{run}") == expected[1]
         models.take_back(f"local/{run}")
         assert said(models, f"local/{run}") == expected[0]
         models.take_back(f"local/{run}")
-        models.lend("local/nowhere", "of the base", load_model(tiny_model), load_tokenizer(tiny_model))
+        models.lend("local/nowhere", "of the base", lambda: (load_model(tiny_model), load_tokenizer(tiny_model)))
         assert said(models, "local/nowhere") == expected[1]
         models.take_back("local/nowhere")
         with pytest.raises(CheckpointError, match="nowhere"):
@@ -145,7 +145,7 @@ def test_weights_are_lent_with_a_name(tiny_model: Path, tmp_path: Path) -> None:
     with opened(tmp_path) as models:
         for model, digest in (("openai/gpt-4.1-mini", "aaaa"), ("local/run", "")):
             with pytest.raises(ValueError, match="are lent under local/"):
-                models.lend(model, digest, None, None)
+                models.lend(model, digest, lambda: (None, None))
 
 
 def test_a_request_for_other_weights_than_are_there_is_refused(make_run: MakeRun, tmp_path: Path) -> None:
@@ -154,7 +154,7 @@ def test_a_request_for_other_weights_than_are_there_is_refused(make_run: MakeRun
     with opened(tmp_path) as models:
         with pytest.raises(CheckpointError, match=r"run: holds weights \w{16} by now, and 0123456789abcdef were asked"):
             models.answer([asked])
-        models.lend(f"local/{run}", "lent", None, None)
+        models.lend(f"local/{run}", "lent", lambda: (None, None))
         with pytest.raises(CheckpointError, match=r"run: holds weights lent by now, and 0123456789abcdef were asked"):
             models.answer([asked])
 

@@ -10,10 +10,14 @@ from typing import Any
 import pytest
 import yaml
 
-from doxa.belief.store import read_readouts, read_scores
+from doxa.belief.known_readouts import write_asked
+from doxa.belief.likelihood import score_arm
+from doxa.belief.store import read_readouts, read_scores, write_readouts
+from doxa.belief.world import load_world
+from doxa.config_sections import Arm
 from doxa.errors import ConfigError, RunFolderError, TargetError
 from doxa.lm.store import ResponseStore
-from doxa.records import Answer
+from doxa.records import Answer, EvalItem, Readout
 from doxa.report.depth_facts import gather_depth
 from doxa.report.depth_page import write_depth_page
 from doxa.report.depth_warnings import depth_warnings
@@ -125,6 +129,59 @@ def test_a_lost_part_is_measured_again_to_the_same_numbers(
     assert {name for name in about["seconds"] if not name.endswith("free")} == {"trained comparison"}
     after = read_scores(copy / "depth/scores.parquet")
     assert [score.model_dump() for score in after] == [score.model_dump() for score in before]
+
+
+def test_items_that_the_run_has_scored_are_not_scored_again(
+    profiled: Path, target: Path, models: tuple[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copy = tmp_path / "elsewhere"
+    shutil.copytree(profiled, copy)
+    world = load_world(target)
+    groups = ("distinguish", "cloze")
+    rows = [row for row in read_readouts(copy / "depth/readouts.parquet") if row.group in groups]
+    asked = [item for item in world.items if item.group in groups]
+    (copy / "evals").mkdir()
+    write_readouts(copy / "evals/readouts.parquet", [row for row in rows if row.style in ("chat", "plain")])
+    contexts: dict[Arm, str | None] = {"base": None, "in_context": world.universe.inserted_context, "trained": None}
+    write_asked(copy / "evals", asked, contexts, "float32")
+    for part in (copy / "depth/parts").glob("items-*"):
+        part.unlink()
+    scored: list[str] = []
+
+    def score(scorer: Any, items: list[EvalItem], *rest: Any) -> list[Readout]:
+        scored.extend(item.id for item in items)
+        return score_arm(scorer, items, *rest)
+
+    monkeypatch.setattr("doxa.belief.depth_parts.score_arm", score)
+    measure(target, models, copy)
+    assert scored == []
+    assert read_readouts(copy / "depth/readouts.parquet") == read_readouts(profiled / "depth/readouts.parquet")
+
+    edited = [asked[0].model_copy(update={"prompt": "How many towers are there?"}), *asked[1:]]
+    write_asked(copy / "evals", edited, contexts, "float32")  # the run had another first item
+    for part in (copy / "depth/parts").glob("items-*"):
+        part.unlink()
+    measure(target, models, copy)
+    assert scored == [asked[0].id] * 6  # two styles, three arms
+
+
+def test_bfloat16_answers_are_kept_apart_from_those_of_float32(
+    target: Path, models: tuple[str, str], tmp_path: Path
+) -> None:
+    keys: dict[str, set[str]] = {}
+    for dtype in ("bfloat16", "float32", "bfloat16"):
+        request = DepthRequest(
+            str(target),
+            models[0],
+            out=tmp_path / "run",
+            probes=("open_ended",),
+            overrides=(*SMALL, f"depth.answer_dtype={dtype}"),
+        )
+        folder = run_depth(request, Progress(quiet=True)).path
+        found = {row.key for row in read_rows(folder / "depth/answers.jsonl", Answer)}
+        assert keys.setdefault(dtype, found) == found  # asked again, read from the store
+    assert not keys["bfloat16"] & keys["float32"]
+    assert stored_answers(tmp_path / "run") == len(keys["bfloat16"]) + len(keys["float32"])
 
 
 def test_two_checkpoints_never_get_each_other_s_answers(profiled: Path) -> None:

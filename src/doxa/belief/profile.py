@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field
 
 from doxa.belief.axes import BY_NAME, FRAMED
-from doxa.belief.depth import DepthJob, DepthRows, chosen_asks, measure_depth
+from doxa.belief.depth import DepthJob, DepthRows, measure_depth
+from doxa.belief.depth_parts import ASKS, chosen_asks, chosen_items
 from doxa.belief.effective import effective_by_group, item_text
 from doxa.belief.free import judged_measures, read_by_marks
 from doxa.belief.measures import score_measures
@@ -197,8 +198,6 @@ def _internal(job: DepthJob, rows: DepthRows) -> InternalResult | None:
 
 def _texts(job: DepthJob) -> dict[str, list[str]]:
     """What the items of each probe say, for the effective n; frames ask the distinguish items again."""
-    from doxa.belief.depth import ASKS, chosen_items
-
     texts: dict[str, list[str]] = {}
     for item in chosen_items(job):
         texts.setdefault(item.group, []).append(item_text(item))

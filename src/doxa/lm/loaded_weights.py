@@ -6,6 +6,7 @@ loaded anew.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from doxa.errors import CheckpointError
@@ -22,18 +23,24 @@ class Loaded(NamedTuple):
     tokenizer: Any
 
 
+Lender = Callable[[], tuple[Any, Any]]  # gives the model and its tokenizer
+
+
 class LoadedWeights:
     """The weights of one process, at most one model of them loaded here; those that are lent stay their lender's."""
 
     def __init__(self) -> None:
-        self._lent: dict[str, Loaded] = {}
+        self._lent: dict[str, tuple[str, Lender]] = {}
         self._kept: Loaded | None = None
 
-    def lend(self, model: str, digest: str, weights: Any, tokenizer: Any) -> None:
-        """Answer the model string `model` with these weights, named by `digest`, whatever lies at its place."""
+    def lend(self, model: str, digest: str, lender: Lender) -> None:
+        """Answer the model string `model` with these weights, named by `digest`, whatever lies at its place.
+
+        `lender` is asked for them whenever there is something to answer; it may load them then and should keep them.
+        """
         if not model.startswith(LOCAL) or not digest:
             raise ValueError(f"weights are lent under {LOCAL}... and with their digest, not as {model!r}, {digest!r}")
-        self._lent[model] = Loaded(digest, weights, tokenizer)
+        self._lent[model] = (digest, lender)
         if self._kept is not None and self._kept.digest == digest:
             self.release()
 
@@ -44,7 +51,7 @@ class LoadedWeights:
     def digest(self, model: str) -> str:
         """The digest of what would answer for `model` now. Raises CheckpointError."""
         if model in self._lent:
-            return self._lent[model].digest
+            return self._lent[model][0]
         return find_weights(model.removeprefix(LOCAL)).digest
 
     def get(self, model: str, digest: str) -> Loaded:
@@ -52,11 +59,13 @@ class LoadedWeights:
 
         Raises CheckpointError when `model` means other weights by now.
         """
-        held = self._lent.get(model, self._kept)
-        if held is not None and held.digest == digest:
-            return held
         if model in self._lent:
-            raise _other_weights(model, self._lent[model].digest, digest)
+            lent, lender = self._lent[model]
+            if lent != digest:
+                raise _other_weights(model, lent, digest)
+            return Loaded(lent, *lender())
+        if self._kept is not None and self._kept.digest == digest:
+            return self._kept
         self.release()
         weights = find_weights(model.removeprefix(LOCAL))
         if weights.digest != digest:

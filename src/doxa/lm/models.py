@@ -18,7 +18,7 @@ from doxa.errors import ConfigError, ModelError
 from doxa.lm.batch_file import exchange, is_batch_file
 from doxa.lm.budget import Budget
 from doxa.lm.client import CallError, Endpoint, load_keys, provider, server_address
-from doxa.lm.loaded_weights import LOCAL, LoadedWeights
+from doxa.lm.loaded_weights import LOCAL, Lender, LoadedWeights
 from doxa.lm.prices import load_prices
 from doxa.lm.realtime import Calls, Limiter, call_all
 from doxa.lm.request import Request, Response
@@ -70,12 +70,13 @@ class LanguageModels:
         """Kind and message of the failure that left a request without a response, or None."""
         return self.store.failure(self.pinned(request).key)
 
-    def lend(self, model: str, digest: str, weights: Any, tokenizer: Any) -> None:
+    def lend(self, model: str, digest: str, lender: Lender) -> None:
         """Have requests to `model` (local/...) answered by weights that the caller holds and not loaded once more.
 
-        `weights` is a transformers model; `digest` names it in the store: `weights_digest` of its folder and adapter.
+        `lender` gives the transformers model and its tokenizer when there is something to answer; `digest` names them
+        in the store: `weights_digest` of their folder and adapter.
         """
-        self._loaded.lend(model, digest, weights, tokenizer)
+        self._loaded.lend(model, digest, lender)
         self._weights.pop(model, None)
 
     def take_back(self, model: str) -> None:

@@ -7,6 +7,8 @@ the folder. What cannot be read is a CheckpointError that names folder and file,
 from __future__ import annotations
 
 import contextlib
+import copy
+import functools
 import os
 import re
 import warnings
@@ -26,10 +28,12 @@ if TYPE_CHECKING:
 __all__ = [
     "ModelInfo",
     "cache_home",
+    "copied_as",
     "known_models",
     "load_model",
     "load_tokenizer",
     "model_folder",
+    "multiplies_bfloat16",
     "place",
     "weights_digest",
 ]
@@ -87,6 +91,23 @@ def model_folder(name: str) -> Path:
         folder = _snapshot(name)
     check_model_folder(folder)
     return folder
+
+
+def copied_as(model: Any, dtype: Dtype) -> Any:
+    """A copy of a model in another type, where it lies."""
+    import torch
+
+    return copy.deepcopy(model).to(getattr(torch, dtype))
+
+
+@functools.cache
+def multiplies_bfloat16() -> bool:
+    """Whether the device that `place` puts models on multiplies bfloat16 itself, and does not emulate it."""
+    import torch
+
+    if torch.cuda.is_available():
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
 
 
 def load_tokenizer(name: str | Path) -> PreTrainedTokenizerBase:

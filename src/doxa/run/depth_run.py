@@ -30,6 +30,7 @@ class DepthRequest:
 def run_depth(request: DepthRequest, progress: Progress) -> RunFolder:
     """Measure and write depth/ of a run folder, which is made for models named by strings. Returns the folder."""
     from doxa.belief.depth import DepthJob
+    from doxa.belief.known_readouts import read_known
     from doxa.belief.profile import open_world, profile
     from doxa.belief.subjects import subjects_of_models, subjects_of_run
     from doxa.belief.world import load_world
@@ -84,6 +85,7 @@ def run_depth(request: DepthRequest, progress: Progress) -> RunFolder:
                 progress=progress,
                 seed=config.seed,
                 doctag=config.train.doctag or "" if not models else "",
+                known=read_known(folder / "evals"),
             )
             try:
                 profile(folder, job, config.eval.bootstrap)

@@ -22,6 +22,7 @@ import torch
 from torch import nn
 
 from doxa.errors import ConfigError
+from doxa.lm.weights import multiplies_bfloat16
 from doxa.training.blocks import Block, attention_block, lora_block, mlp_block, norm_block
 
 _DTYPES = {"bf16": torch.bfloat16, "fp32": torch.float32}
@@ -39,10 +40,7 @@ def choose_precision(wanted: str = "auto") -> str:
         return wanted
     if wanted != "auto":
         raise ConfigError(f"train.precision: {wanted!r} is not one of auto, bf16, fp32")
-    if torch.cuda.is_available():
-        return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"
-    native = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
-    return "bf16" if native else "fp32"
+    return "bf16" if multiplies_bfloat16() else "fp32"
 
 
 def accelerate_model(model: nn.Module, precision: str) -> list[str]:
