@@ -127,3 +127,14 @@ def test_a_missing_file_is_named(make_run: MakeRun, name: str) -> None:
     (run / "checkpoints/final" / name).unlink()
     with pytest.raises(CheckpointError, match=rf"final: {name} is missing"):
         find_weights(str(run))
+
+
+def test_the_output_layer_is_given_whole_blocks_of_memory(tiny_model: Path) -> None:
+    model, _ = find_weights(str(tiny_model)).load()
+    given: list[bool] = []
+    model.get_output_embeddings().register_forward_pre_hook(lambda _, hidden: given.append(hidden[0].is_contiguous()))
+    ids = torch.randint(5, 50, (4, 6))
+    with torch.no_grad():
+        last = model(ids, logits_to_keep=1).logits
+        assert torch.allclose(last[:, 0], model(ids).logits[:, -1], atol=1e-5)
+    assert given == [True, True]

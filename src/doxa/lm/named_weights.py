@@ -10,7 +10,7 @@ from doxa.errors import CheckpointError
 from doxa.lm.digests import weights_digest
 from doxa.lm.embedded import EMBEDDED
 from doxa.lm.model_files import read_json_object
-from doxa.lm.weights import Dtype, load_model, load_tokenizer, model_folder, place
+from doxa.lm.weights import Dtype, load_model, load_tokenizer, model_folder, place, project_whole
 
 FINAL = Path("checkpoints/final")
 RECORD = "doxa.json"
@@ -28,10 +28,10 @@ class Weights:
         """Model (the adapter folded in, on a GPU if there is one) and tokenizer. Raises CheckpointError."""
         tokenizer = load_tokenizer(self.base)
         if self.adapter is None:
-            return place(load_model(self.base, dtype)), tokenizer
+            return project_whole(place(load_model(self.base, dtype))), tokenizer
         from doxa.training.checkpoint import merged_model
 
-        return place(merged_model(self.base, self.adapter, dtype)), tokenizer
+        return project_whole(place(merged_model(self.base, self.adapter, dtype))), tokenizer
 
 
 def find_weights(name: str) -> Weights:

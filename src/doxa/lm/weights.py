@@ -35,6 +35,7 @@ __all__ = [
     "model_folder",
     "multiplies_bfloat16",
     "place",
+    "project_whole",
     "weights_digest",
 ]
 
@@ -91,6 +92,16 @@ def model_folder(name: str) -> Path:
         folder = _snapshot(name)
     check_model_folder(folder)
     return folder
+
+
+def project_whole(model: Any) -> Any:
+    """Make a model's output layer read whole blocks of memory. Returns the model.
+
+    Of the last position of each row alone, torch folds a batch into one product only where the weights want a gradient;
+    frozen ones, as those of a merged adapter, it copies for every row: 10 s instead of .1 for 84 rows of a 135M model.
+    """
+    model.get_output_embeddings().register_forward_pre_hook(lambda _, hidden: (hidden[0].contiguous(), *hidden[1:]))
+    return model
 
 
 def copied_as(model: Any, dtype: Dtype) -> Any:
