@@ -2,9 +2,9 @@
 
     python bench/depth.py [--out runs/worlds] [WORLD ...]
 
-Each world is run to the end first (a folder that is finished is only read). Its profile is then measured by `doxa depth`
-in a process of its own, imports and page included; one that is there already is read, with the time that it took
-measuring, unless --anew sets it aside. Prints a Markdown table per world.
+Each world is run to the end first (a folder that is finished is only read). Its profile is then measured by
+`doxa depth` in a process of its own, imports and page included; one that is there already is read, with the time that
+it took measuring, unless --anew sets it aside. Prints a Markdown table per world.
 """
 
 from __future__ import annotations
