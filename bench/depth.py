@@ -4,7 +4,7 @@
 
 Each world is run to the end first (a folder that is finished is only read). Its profile is then measured by
 `doxa depth` in a process of its own, imports and page included; one that is there already is read, with the time that
-it took measuring, unless --anew sets it aside. Prints a Markdown table per world.
+it took measuring. Prints a Markdown table per world.
 """
 
 from __future__ import annotations
@@ -29,30 +29,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("worlds", nargs="*", metavar="WORLD", default=bundled_names())
     parser.add_argument("--out", type=Path, default=Path("runs/worlds"))
-    parser.add_argument("--anew", action="store_true", help="measure a profile that is there once more")
     arguments = parser.parse_args()
     for world in arguments.worlds:
         run = arguments.out / world
         run_stages(RunRequest(world, run), Progress())
         took = None
-        if arguments.anew:
-            set_aside(run)
         if not (run / "depth/about.json").exists():
             started = time.monotonic()
             subprocess.run([sys.executable, "-m", "doxa", "depth", str(run)], check=True, stdout=subprocess.DEVNULL)
             took = time.monotonic() - started
         print_profile(world, run, took)
-
-
-def set_aside(run: Path) -> None:
-    """Move a profile and the answers it rests on to a folder beside it; nothing is deleted."""
-    number = 1
-    while (aside := run / f"depth-before-{number}").exists():
-        number += 1
-    for name in ("depth", "depth.html", "responses.sqlite"):
-        if (run / name).exists():
-            aside.mkdir(exist_ok=True)
-            (run / name).rename(aside / name)
 
 
 def print_profile(world: str, run: Path, took: float | None) -> None:

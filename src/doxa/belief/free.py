@@ -8,7 +8,7 @@ gibberish, and the form of a training document.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from doxa.belief.asks import said, user, with_context
@@ -112,13 +112,8 @@ def chat_request(
 
 def requests_of(subject: Subject, question: Question, sampling: Sampling, dtype: str) -> list[Request]:
     """One request per sample. A raw text is continued without the context, which is a chat's."""
-    raw = question.turns[0].role == "assistant"
-    turns = question.turns if raw else with_context(question.turns, subject.context)
-    weights = stored_weights(subject, dtype)
-    return [
-        Request(model=subject.model, messages=turns, sampling=sampling, sample=sample, weights=weights, stage="depth")
-        for sample in range(question.samples)
-    ]
+    asked = replace(subject, context=None) if question.turns[0].role == "assistant" else subject
+    return [chat_request(asked, question.turns, sampling, dtype, sample) for sample in range(question.samples)]
 
 
 def _answer(subject: Subject, question: Question, request: Request, response: Response) -> Answer:

@@ -23,6 +23,11 @@ class Subject:
     weights: Weights | None = None
 
 
+def context_of(arm: str, universe: str) -> str | None:
+    """What stands in an arm's prompt."""
+    return universe if arm == "in_context" else None
+
+
 def subjects_of_run(folder: RunFolder, model: str, arms: Sequence[str], context: str) -> list[Subject]:
     """The arms of a run folder. Raises CheckpointError when the trained weights are missing or not those of the run."""
     base = find_weights(model)
@@ -30,8 +35,7 @@ def subjects_of_run(folder: RunFolder, model: str, arms: Sequence[str], context:
     for arm in arms:
         weights = _trained(folder, base) if arm == "trained" else base
         # named by digest and not by place: a copied run folder finds its answers again
-        prompt = context if arm == "in_context" else None
-        subjects.append(Subject(arm, f"{LOCAL}{weights.digest}", weights.digest, prompt, weights))
+        subjects.append(Subject(arm, f"{LOCAL}{weights.digest}", weights.digest, context_of(arm, context), weights))
     return subjects
 
 
@@ -42,12 +46,11 @@ def subjects_of_models(models: dict[str, str], context: str) -> list[Subject]:
     """
     subjects = []
     for arm, model in models.items():
-        prompt = context if arm == "in_context" else None
         if model.startswith(LOCAL):
             weights = find_weights(model.removeprefix(LOCAL))
-            subjects.append(Subject(arm, f"{LOCAL}{weights.digest}", weights.digest, prompt, weights))
+            subjects.append(Subject(arm, f"{LOCAL}{weights.digest}", weights.digest, context_of(arm, context), weights))
         else:
-            subjects.append(Subject(arm, model, model, prompt))
+            subjects.append(Subject(arm, model, model, context_of(arm, context)))
     return subjects
 
 

@@ -88,6 +88,7 @@ def _eval(context: StageContext) -> dict[str, Any]:
     from doxa.belief.items import load_items, load_open_ended
     from doxa.belief.known_readouts import write_asked
     from doxa.belief.store import write_readouts, write_scores
+    from doxa.belief.subjects import context_of
     from doxa.belief.summary import summarise
     from doxa.run.folder import read_json
 
@@ -109,7 +110,7 @@ def _eval(context: StageContext) -> dict[str, Any]:
         raise ConfigError("eval: none of eval.styles applies to any of eval.groups; see docs/belief-suite.md")
     scores = summarise(readouts, config.eval.bootstrap, config.seed)
     write_readouts(folder / "evals/readouts.parquet", readouts)
-    contexts = {arm: context_text if arm == "in_context" else None for arm in config.eval.arms}
+    contexts = {arm: context_of(arm, context_text) for arm in config.eval.arms}
     write_asked(folder / "evals", items, contexts, config.eval.dtype)
     write_rows(folder / "evals/samples.jsonl", samples)
     write_scores(folder / "scores.parquet", scores)
