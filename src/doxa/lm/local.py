@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 from doxa.errors import ConfigError
+from doxa.lm.grouped_attention import grouped_attention, groups_attention
 from doxa.records import Usage
 
 if TYPE_CHECKING:
@@ -114,6 +116,7 @@ class _Beginning:
         layers = getattr(config, "layer_types", None) or ["full_attention"]
         plain = set(layers) == {"full_attention"} and not getattr(config, "sliding_window", None)
         self.usable = plain and not model._is_stateful
+        self._grouped = self.usable and groups_attention(model)
         self._model = model
         self._tokens: list[int] = []
         self._cache: Any = None
@@ -148,8 +151,15 @@ class _Beginning:
                 self._model(input_ids=ids, past_key_values=self._cache, use_cache=True, logits_to_keep=1)
             self._tokens = tokens
         for layer, filled in zip(repeated.layers, self._cache.layers, strict=True):
-            layer.begin(filled.keys, filled.values, count)
+            if self._grouped:
+                layer.shared = (filled.keys, filled.values)
+            else:
+                layer.begin(filled.keys, filled.values, count)
         return repeated
+
+    def attention(self, cache: Any) -> AbstractContextManager[None]:
+        """How the model attends to a cache of `rows`."""
+        return grouped_attention(self._model, cache.layers) if self._grouped else nullcontext()
 
 
 def _batches(
@@ -200,7 +210,7 @@ def _answer_batch(
     room = min(sampling.max_tokens, context - longest)
     cache = beginning.rows(tokens_of[0][:shared], len(batch), longest + room)
     draws = [] if sampling.temperature == 0 else [_Draws([one.key for one in batch], sampling, longest, room)]
-    with torch.no_grad():
+    with torch.no_grad(), beginning.attention(cache):
         out = model.generate(
             input_ids=ids,
             attention_mask=mask,

@@ -20,9 +20,23 @@ class RoomyLayer(DynamicLayer):
         self._room = room
         self._filled = 0
         self._buffers: tuple[Any, Any] | None = None
+        self.shared: tuple[Any, Any] | None = None  # states [1, heads, tokens, head_dim] before those of all rows
+
+    @property
+    def shared_length(self) -> int:
+        """Tokens that lie in `shared`."""
+        return 0 if self.shared is None else int(self.shared[0].shape[-2])
+
+    def get_seq_length(self) -> int:
+        """Tokens so far, the shared ones among them."""
+        return self.shared_length + self._filled
+
+    def get_mask_sizes(self, query_length: int) -> tuple[int, int]:
+        """Keys that the next tokens may see, and the first one's place."""
+        return self.get_seq_length() + query_length, 0
 
     def update(self, key_states: Any, value_states: Any, *args: Any, **kwargs: Any) -> tuple[Any, Any]:
-        """Append states [batch, heads, tokens, head_dim] and return all that is filled. Raises IndexError beyond it."""
+        """Append states [batch, heads, tokens, head_dim]; returns the rows' own. Raises IndexError beyond the room."""
         if not self.is_initialized:
             self.lazy_initialization(key_states, value_states)
         end = self._filled + key_states.shape[-2]
