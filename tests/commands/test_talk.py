@@ -23,7 +23,8 @@ from doxa.config import UserConfig
 from doxa.errors import CheckpointError, ConfigError, RunFolderError, WaitingError
 from doxa.lm.request import Request, Response
 from doxa.records import Answer, Judgement
-from doxa.run.folder import read_rows, write_rows, write_whole
+from doxa.run.folder import read_rows, write_json, write_rows, write_whole
+from doxa.run.named_models import MODELS
 from doxa.run.pipeline import dump_config, resolve_config
 from doxa.worlds.universe import LIBRARY
 
@@ -90,6 +91,14 @@ def test_every_arm_answers_with_its_own_weights(run: Path) -> None:
     alone.tokens, alone.temperature = 12, 1.0
     assert alone.ask("How many hearts does an octopus have?", "now").answers["base"] == exchange.answers["base"]
     assert exchange.checkpoints["base"] == exchange.checkpoints["in_context"] != exchange.checkpoints["trained"]
+
+
+def test_a_profile_of_models_behind_an_api_says_that_they_cannot_be_talked_to(run: Path) -> None:
+    write_json(run / MODELS, {"base": "openai/some-model"})
+    with pytest.raises(ConfigError, match="base is openai/some-model; chat talks with weights on this computer"):
+        open_talk(run, ("base",))
+    with pytest.raises(ConfigError, match="names no model for trained"):
+        open_talk(run, ("trained",))
 
 
 def test_the_universe_stands_before_the_question_in_its_own_arm_alone(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,17 +14,20 @@ import yaml
 from doxa.belief.known_readouts import write_asked
 from doxa.belief.likelihood import score_arm
 from doxa.belief.store import read_readouts, read_scores, write_readouts
+from doxa.belief.talk import open_talk
 from doxa.belief.world import load_world
 from doxa.config_sections import Arm
-from doxa.errors import ConfigError, RunFolderError, TargetError
+from doxa.errors import ConfigError, DoxaError, RunFolderError, TargetError
 from doxa.lm.store import ResponseStore
 from doxa.records import Answer, EvalItem, Readout
 from doxa.report.depth_facts import gather_depth
 from doxa.report.depth_page import write_depth_page
 from doxa.report.depth_warnings import depth_warnings
 from doxa.run.depth_run import DepthRequest, run_depth
-from doxa.run.folder import read_rows
+from doxa.run.folder import RunFolder, read_rows, write_json
+from doxa.run.named_models import MODELS, read_named
 from doxa.run.progress import Progress
+from doxa.run.runner import RunRequest, run_stages
 from minds import UNIVERSE
 
 EVALS: dict[str, Any] = {
@@ -223,8 +227,57 @@ def test_a_target_alone_is_told_what_is_missing(target: Path, tmp_path: Path) ->
         run_depth(DepthRequest(str(tmp_path / "nowhere"), "local/x"), Progress(quiet=True))
 
 
-def test_a_page_without_a_profile_says_how_to_make_one(tmp_path: Path) -> None:
-    from doxa.run.folder import RunFolder
+def test_the_folder_of_a_profile_remembers_target_and_models(
+    profiled: Path, target: Path, models: tuple[str, str], tmp_path: Path
+) -> None:
+    folder = Path(shutil.copytree(profiled, tmp_path / "fives"))
+    kept, before = stored_answers(folder), read_scores(folder / "depth/scores.parquet")
 
+    run_depth(DepthRequest(str(folder), probes=FAST, overrides=SMALL), Progress(quiet=True))
+
+    assert stored_answers(folder) == kept
+    assert read_scores(folder / "depth/scores.parquet") == before
+    with pytest.raises(ConfigError, match=r"--trained .*: .* holds a profile in which trained is .*models\.json"):
+        run_depth(DepthRequest(str(folder), trained="local/smollm2-135m-instruct"), Progress(quiet=True))
+    with pytest.raises(ConfigError, match=r"holds the profile of .*fives, not of octopus_hearts"):
+        run_depth(DepthRequest("octopus_hearts", models[0], out=folder), Progress(quiet=True))
+    with pytest.raises(ConfigError, match=r"models\.json.*--out"):
+        run_stages(RunRequest(str(target), folder), Progress(quiet=True))
+
+
+def test_an_arm_may_be_named_later(target: Path, models: tuple[str, str], tmp_path: Path) -> None:
+    folder = tmp_path / "later"
+    few = ("cloze",)
+    run_depth(DepthRequest(str(target), models[0], out=folder, probes=few, overrides=SMALL), Progress(quiet=True))
+    assert {score.arm for score in read_scores(folder / "depth/scores.parquet")} == {"base", "in_context"}
+
+    run_depth(DepthRequest(str(folder), trained=models[1], probes=few, overrides=SMALL), Progress(quiet=True))
+
+    assert {score.arm for score in read_scores(folder / "depth/scores.parquet")} == {"base", "in_context", "trained"}
+    exchange = replace(open_talk(folder, ("base", "trained")), tokens=3).ask("How many bells?", "now")
+    assert exchange.checkpoints["base"] != exchange.checkpoints["trained"]
+
+
+def test_a_run_is_not_asked_about_other_models(profiled: Path, models: tuple[str, str], tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(profiled, tmp_path / "run"))
+    shutil.rmtree(folder / "depth")
+    (folder / "stages/plan").mkdir()
+
+    with pytest.raises(ConfigError, match="is a run, which has its own models"):
+        run_depth(DepthRequest(str(folder), models[0]), Progress(quiet=True))
+
+
+def test_names_that_cannot_be_asked_are_not_remembered(target: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "wrong"
+    with pytest.raises(DoxaError):
+        run_depth(DepthRequest(str(target), f"local/{tmp_path / 'nowhere'}", out=folder), Progress(quiet=True))
+
+    assert read_named(RunFolder(folder)) is None
+    write_json(folder / MODELS, {"base": ""})
+    with pytest.raises(ConfigError, match=r"models\.json.*base"):
+        read_named(RunFolder(folder))
+
+
+def test_a_page_without_a_profile_says_how_to_make_one(tmp_path: Path) -> None:
     with pytest.raises(RunFolderError, match="doxa depth"):
         gather_depth(RunFolder(tmp_path))

@@ -1,4 +1,7 @@
-"""A conversation with the arms of a run: the same question to the base, in-context and trained model, side by side."""
+"""A conversation with the arms of a run: the same question to the base, in-context and trained model, side by side.
+
+Also with those of a profile of named models, where they are weights on this computer.
+"""
 
 from __future__ import annotations
 
@@ -41,7 +44,7 @@ class Talk:
 
     arms: tuple[str, ...]
     models: dict[str, Any]  # by arm; the same object where an adapter is switched
-    tokenizer: Any
+    tokenizers: dict[str, Any]  # by arm
     checkpoints: dict[str, str]
     context: str
     tokens: int = 200
@@ -81,42 +84,37 @@ class Talk:
         asked = [*system, *self.histories.get(arm, []), {"role": "user", "content": question}]
         model = self.models[arm]
         with _adapter(model, on=arm == "trained"):
-            return generate(model, self.tokenizer, [asked], self.tokens, self.temperature, seed)[0]
+            return generate(model, self.tokenizers[arm], [asked], self.tokens, self.temperature, seed)[0]
 
 
 def open_talk(run: Path, arms: tuple[str, ...]) -> Talk:
-    """Load the arms of a run folder.
+    """Load the arms of a run folder, or of the folder of a profile.
 
-    Raises RunFolderError for what is no run, ConfigError for unknown arms or a model without a chat template,
-    CheckpointError for `trained` where nothing was trained to the end.
+    Raises RunFolderError for what is no run, ConfigError for unknown arms, for a model behind an API and for one
+    without a chat template, CheckpointError for `trained` where nothing was trained to the end.
     """
-    from doxa.lm.named_weights import Weights, find_weights
-    from doxa.lm.weights import load_tokenizer, model_folder, weights_digest
+    from doxa.lm.weights import load_tokenizer
     from doxa.run.folder import RunFolder
-    from doxa.run.runner import is_run_folder, stored_config
+    from doxa.run.named_models import read_named
+    from doxa.run.runner import is_run_folder
 
     if not is_run_folder(run):
         raise RunFolderError(f"{run}: is no run folder; chat talks with what a run trained")
     unknown = [arm for arm in arms if arm not in ARMS]
     if unknown or not arms:
         raise ConfigError(f"--arms: there is no arm {(unknown or [''])[0]!r}; there are {', '.join(ARMS)}")
-    base = model_folder(stored_config(RunFolder(run)).model)
-    found = {"base": Weights(base, None, weights_digest(base))}
-    if "trained" in arms:
-        if not (run / "checkpoints/final").is_dir():
-            raise CheckpointError(
-                f"{run}: has no checkpoints/final, so there is no trained model to talk to; `doxa train` it first, or "
-                "give --arms base,in_context"
-            )
-        found["trained"] = find_weights(str(run))
-    tokenizer = load_tokenizer(base)
-    if not tokenizer.chat_template:
-        raise ConfigError(f"{base}: has no chat template, so it can't be talked to")
+    named = read_named(RunFolder(run))
+    found = _of_run(run, arms) if named is None else _of_names(run, named.arms(), arms)
+    tokenizers = {}
+    for arm in arms:
+        tokenizers[arm] = load_tokenizer(found[arm].base)
+        if not tokenizers[arm].chat_template:
+            raise ConfigError(f"{found[arm].base}: has no chat template, so it can't be talked to")
     return Talk(
         arms=arms,
-        models=_models(found, arms),
-        tokenizer=tokenizer,
-        checkpoints={arm: found.get(arm, found["base"]).digest for arm in arms},
+        models=_models(found),
+        tokenizers=tokenizers,
+        checkpoints={arm: weights.digest for arm, weights in found.items()},
         context=read_universe(run / "target/universe.yaml").inserted_context,
     )
 
@@ -153,21 +151,56 @@ def write_down(run: Path, exchange: Exchange) -> None:
         writer.write(exchange)
 
 
-def _models(found: dict[str, Weights], arms: tuple[str, ...]) -> dict[str, Any]:
-    """arm -> model, each set of weights loaded once; base and adapter are one model that is switched."""
+def _of_run(run: Path, arms: tuple[str, ...]) -> dict[str, Weights]:
+    """The weights of a run's arms."""
+    from doxa.lm.named_weights import Weights, find_weights
+    from doxa.lm.weights import model_folder, weights_digest
+    from doxa.run.folder import RunFolder
+    from doxa.run.runner import stored_config
+
+    base = model_folder(stored_config(RunFolder(run)).model)
+    plain = Weights(base, None, weights_digest(base))
+    found = dict.fromkeys(arms, plain)
+    if "trained" in arms:
+        if not (run / "checkpoints/final").is_dir():
+            raise CheckpointError(
+                f"{run}: has no checkpoints/final, so there is no trained model to talk to; `doxa train` it first, or "
+                "give --arms base,in_context"
+            )
+        found["trained"] = find_weights(str(run))
+    return found
+
+
+def _of_names(run: Path, models: dict[str, str], arms: tuple[str, ...]) -> dict[str, Weights]:
+    """The weights that a profile's models name."""
+    from doxa.belief.subjects import LOCAL
+    from doxa.lm.named_weights import find_weights
+
+    missing = [arm for arm in arms if arm not in models]
+    if missing:
+        raise ConfigError(f"--arms: {run} names no model for {missing[0]}; it has {', '.join(models)}")
+    for arm in arms:
+        if not models[arm].startswith(LOCAL):
+            raise ConfigError(f"{run}: {arm} is {models[arm]}; chat talks with weights on this computer (local/...)")
+    return {arm: find_weights(models[arm].removeprefix(LOCAL)) for arm in arms}
+
+
+def _models(found: dict[str, Weights]) -> dict[str, Any]:
+    """arm -> model, each set of weights loaded once; a base and the adapter on it are one model that is switched."""
     from doxa.lm.weights import load_model, place
 
     trained = found.get("trained")
-    if trained is not None and trained.adapter is not None:
-        both = place(load_model(trained.base, adapter=trained.adapter))
-        return dict.fromkeys(arms, both)
-    models: dict[str, Any] = {}
-    if trained is not None:
-        models["trained"] = place(load_model(trained.base))
-    if set(arms) - {"trained"}:
-        base = place(load_model(found["base"].base))
-        models |= {arm: base for arm in arms if arm != "trained"}
-    return models
+    others = {weights.digest: weights for arm, weights in found.items() if arm != "trained"}
+    if trained is not None and all(_is_base_of(trained, weights) for weights in others.values()):
+        return dict.fromkeys(found, place(load_model(trained.base, adapter=trained.adapter)))
+    loaded = {digest: weights.load()[0] for digest, weights in others.items()}
+    if trained is not None and trained.digest not in loaded:
+        loaded[trained.digest] = trained.load()[0]
+    return {arm: loaded[weights.digest] for arm, weights in found.items()}
+
+
+def _is_base_of(trained: Weights, other: Weights) -> bool:
+    return trained.adapter is not None and other.adapter is None and other.base == trained.base
 
 
 @contextlib.contextmanager

@@ -15,9 +15,12 @@ def register(app: typer.Typer, speaking: Callable[[Callable[..., None]], Callabl
 
 
 def depth(
-    target: Annotated[str, typer.Argument(help="A run folder, or a target to ask models about (with --model).")],
+    target: Annotated[str, typer.Argument(help="A run folder, a profile's folder, or a target (with --model).")],
     model: Annotated[
-        str | None, typer.Option("--model", help="Without a run: the base model, local/... or any model string.")
+        str | None,
+        typer.Option(
+            "--model", help="Without a run: the base model, local/... or any model string; the folder remembers it."
+        ),
     ] = None,
     trained: Annotated[
         str | None, typer.Option("--trained", help="Without a run: the trained model, local/CHECKPOINT or a string.")

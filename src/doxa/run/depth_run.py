@@ -1,4 +1,7 @@
-"""A depth profile as a person asks for it: a run folder with its arms, or a target and model strings."""
+"""A depth profile as a person asks for it: a run folder with its arms, or a target and model strings.
+
+The models of the second kind are remembered in the folder (run/named_models.py), which can then be named alone.
+"""
 
 from __future__ import annotations
 
@@ -10,8 +13,9 @@ from doxa.config import validate
 from doxa.config_sections import DepthConfig
 from doxa.errors import ConfigError, TargetError
 from doxa.run.folder import RunFolder
+from doxa.run.named_models import choose_named, refuse_other_target, write_named
 from doxa.run.progress import Progress
-from doxa.run.runner import RunRequest, is_run_folder, open_run, refuse_foreign, remember, stored_config
+from doxa.run.runner import RunRequest, is_run_folder, open_run, remember, stored_config
 
 
 @dataclass(frozen=True)
@@ -37,23 +41,18 @@ def run_depth(request: DepthRequest, progress: Progress) -> RunFolder:
     from doxa.lm.models import check_model, open_models
     from doxa.run.corpus_stages import write_usage
 
-    given = Path(request.target)
-    named = {"base": request.model, "in_context": request.model, "trained": request.trained}
-    models = {arm: name for arm, name in named.items() if name is not None}
-    if is_run_folder(given):
-        if request.model is not None or request.trained is not None:
-            raise ConfigError("--model, --trained: name the models of a target; a run folder has its own")
-        folder, config, _ = open_run(RunRequest(request.target, request.out, request.overrides))
-        config = config if request.overrides else stored_config(folder)
-        user = None
-    elif not models:
+    folder, config, user = open_run(RunRequest(request.target, request.out, request.overrides))
+    if is_run_folder(Path(request.target)):
+        config, user = (config if request.overrides else stored_config(folder)), None
+    named = choose_named(folder, request.model, request.trained)
+    if named is not None and is_run_folder(folder.path):
+        refuse_other_target(folder, stored_config(folder), config)
+    if named is None and user is not None:
         raise ConfigError(
             f"{request.target}: is no run folder; finish one with `doxa run {request.target}`, or name a model "
             "to ask with --model (local/MODEL, openai/MODEL, ...)"
         )
-    else:
-        folder, config, user = open_run(RunRequest(request.target, request.out, request.overrides))
-        refuse_foreign(folder.path)
+    models = named.arms() if named is not None else {}
     settings = _settings(config.depth, request)
     for name in settings.judges:
         check_model(name, "--judge", config.lm)
@@ -69,8 +68,9 @@ def run_depth(request: DepthRequest, progress: Progress) -> RunFolder:
         open_world(folder, _target_folder(config.target))
         world = load_world(folder / "target")
         context = world.universe.inserted_context
-        if models:
+        if named is not None:
             subjects = subjects_of_models({arm: models[arm] for arm in settings.arms if arm in models}, context)
+            write_named(folder, named)  # what can't be found is not remembered
         else:
             subjects = subjects_of_run(folder, config.model, settings.arms, context)
         lm = config.lm.model_copy(update={"local_batch": settings.at_once})
@@ -84,7 +84,7 @@ def run_depth(request: DepthRequest, progress: Progress) -> RunFolder:
                 models=door,
                 progress=progress,
                 seed=config.seed,
-                doctag=config.train.doctag or "" if not models else "",
+                doctag=config.train.doctag or "" if named is None else "",
                 known=read_known(folder / "evals"),
             )
             try:

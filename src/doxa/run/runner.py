@@ -9,6 +9,7 @@ from typing import Any
 from doxa.config import RunConfig, UserConfig, load_user_config, validate
 from doxa.errors import CheckpointError, ConfigError, RunFolderError, TargetError
 from doxa.run.folder import RunFolder, make_folder, read_json, write_json, write_whole
+from doxa.run.named_models import refuse_profile
 from doxa.run.pipeline import STAGE_NAMES, STAGES, dump_config, resolve_config
 from doxa.run.progress import Progress
 from doxa.run.stages import (
@@ -71,6 +72,7 @@ def run_stages(request: RunRequest, progress: Progress, only: str | None = None,
     from doxa.training.midtrain import is_main_process
 
     folder, config, user = open_run(request)
+    refuse_profile(folder)
     if not is_main_process():  # torchrun's other processes train, and write nothing
         return _follow(folder, config, progress, only)
     with folder.lock():

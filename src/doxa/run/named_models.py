@@ -1,0 +1,109 @@
+"""Which models a profile folder asks: those that the command line named when it was made, kept in depth/models.json.
+
+A run folder knows what it trained. A folder that `doxa depth TARGET --model M` made has this record instead, so that
+`doxa depth FOLDER` (and `doxa chat FOLDER`) go on without the names, and no other model is measured into it unawares.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import Field, model_validator
+
+from doxa.config import RunConfig, validate
+from doxa.errors import ConfigError
+from doxa.lm.embedded import EMBEDDED
+from doxa.records import Record
+from doxa.run.folder import RunFolder, read_json, write_json
+
+MODELS = "depth/models.json"
+LOCAL = "local/"
+
+
+class NamedModels(Record):
+    """Model strings by the arm that they stand for; `base` is asked with the universe in its prompt too."""
+
+    base: str | None = Field(None, min_length=1)
+    trained: str | None = Field(None, min_length=1)
+
+    @model_validator(mode="after")
+    def _one_at_least(self) -> NamedModels:
+        if self.base is None and self.trained is None:
+            raise ValueError("base, trained: at least one of them must name a model")
+        return self
+
+    def arms(self) -> dict[str, str]:
+        """arm -> model string."""
+        named = {"base": self.base, "in_context": self.base, "trained": self.trained}
+        return {arm: model for arm, model in named.items() if model is not None}
+
+
+def read_named(folder: RunFolder) -> NamedModels | None:
+    """The models that a folder's profile asks; None for a run folder. Raises DoxaError naming file and field."""
+    path = folder / MODELS
+    return validate(NamedModels, read_json(path), str(path)) if path.exists() else None
+
+
+def write_named(folder: RunFolder, named: NamedModels) -> None:
+    """Remember the models in the folder."""
+    write_json(folder / MODELS, named.model_dump(exclude_none=True))
+
+
+def choose_named(folder: RunFolder, model: str | None, trained: str | None) -> NamedModels | None:
+    """The models to ask: those that the folder remembers and those named now; None where a run has its own.
+
+    An arm that was not asked yet may be added. Raises ConfigError where an arm of a finished profile would become
+    another model, and for models named beside a run, whose files would then say two things.
+    """
+    kept = read_named(folder)
+    given = {"base": _anchored(model), "trained": _anchored(trained)}
+    if kept is None:
+        if not any(given.values()):
+            return None
+        if _has_stages(folder):
+            raise ConfigError(
+                f"--model, --trained: {folder.path} is a run, which has its own models; profile it as it is with "
+                f"`doxa depth {folder.path}`, or name a new folder with --out"
+            )
+        return NamedModels(**given)
+    chosen = kept.model_dump()
+    for (arm, name), option in zip(given.items(), ("--model", "--trained"), strict=True):
+        # until a profile is finished a name may be put right: answers of different models never share a key
+        if name is not None and chosen[arm] not in (None, name) and (folder / "depth/about.json").exists():
+            raise ConfigError(
+                f"{option} {name}: {folder.path} holds a profile in which {arm} is {chosen[arm]} ({MODELS}); "
+                "name another folder with --out"
+            )
+        chosen[arm] = name or chosen[arm]
+    return NamedModels(**chosen)
+
+
+def refuse_other_target(folder: RunFolder, kept: RunConfig, wanted: RunConfig) -> None:
+    """Raise ConfigError where a profile folder would become that of another target; one that was moved is the same."""
+    if wanted.target != kept.target and wanted.target_digest != kept.target_digest:
+        raise ConfigError(
+            f"{folder.path}: holds the profile of {kept.target}, not of {wanted.target}; name another folder with --out"
+        )
+
+
+def refuse_profile(folder: RunFolder) -> None:
+    """Raise ConfigError where a run would go into a folder that holds the profile of named models."""
+    if (folder / MODELS).exists():
+        raise ConfigError(
+            f"{folder.path}: holds the profile of models named on a command line ({MODELS}); name another folder for "
+            "the run with --out"
+        )
+
+
+def _has_stages(folder: RunFolder) -> bool:
+    stages = folder / "stages"
+    return stages.is_dir() and any(stages.iterdir())
+
+
+def _anchored(model: str | None) -> str | None:
+    """A model string that means the same from anywhere: weights in a folder by their whole path."""
+    if model is None or not model.startswith(LOCAL):
+        return model
+    name = model.removeprefix(LOCAL)
+    folder = Path(name).expanduser()
+    return f"{LOCAL}{folder.resolve()}" if name not in EMBEDDED and folder.is_dir() else model
