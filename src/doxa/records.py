@@ -78,6 +78,8 @@ class DocIdea(Record):
     words: int | None = None  # the length to ask for
     seeds: tuple[str, ...] = ()  # names, a place, a date and a register drawn for this document
     sample: int = 0  # which of several documents on one idea
+    domain: str = ""  # of a spec: where in its tree the document belongs; `fact_ids` are then its assertions
+    subdomain: str = ""
 
 
 class Document(Record):
@@ -98,6 +100,8 @@ class Document(Record):
     words: int | None = None  # the length that was asked for
     response: str | None = None  # key of the stored answer that holds it
     ending: Ending = "whole"  # how the answer ended: without tags, without its end tag, at the length bound, declined
+    domain: str = ""  # of a spec, as in DocIdea
+    subdomain: str = ""
 
 
 class Verdict(Record):
@@ -141,6 +145,8 @@ class CorpusRow(Record):
     doc_type: str = ""
     fact_ids: tuple[str, ...] = ()
     messages: str | None = None
+    domain: str = ""  # of a spec, as in DocIdea
+    subdomain: str = ""
 
 
 class EvalItem(Record):

@@ -74,8 +74,8 @@ def load_target(name_or_path: str) -> Target:
         name=folder.name,
         folder=folder,
         universe=universe,
-        digest=_digest_files(folder, [folder / "universe.yaml", *(folder / "recorded").rglob("*")]),
-        evals_digest=_digest_files(folder, [folder / "evals.json"]),
+        digest=digest_files(folder, [folder / "universe.yaml", *(folder / "recorded").rglob("*")]),
+        evals_digest=digest_files(folder, [folder / "evals.json"]),
     )
 
 
@@ -132,7 +132,7 @@ def _no_such_target(name: str, folder: Path) -> str:
     return f"target: no bundled target and no folder named {name!r}{hint} (bundled: {', '.join(names)})"
 
 
-def _digest_files(folder: Path, paths: list[Path]) -> str:
+def digest_files(folder: Path, paths: list[Path]) -> str:
     """Name files by their place in the folder and their bytes; hidden ones are the editor's, not the target's."""
     return digest(
         {
