@@ -50,7 +50,7 @@ def read_fields(path: Path) -> Fields:
 def universe_yaml(fields: Fields) -> str:
     """The fields as YAML in the order and the block style of the bundled worlds."""
     ordered = {key: fields[key] for key in (*FIELDS, *(key for key in fields if key not in FIELDS)) if key in fields}
-    return "".join(_dump({key: value}) for key, value in ordered.items())
+    return "".join(as_yaml({key: value}) for key, value in ordered.items())
 
 
 def fill_universe(path: Path, fields: Fields) -> list[str]:
@@ -76,7 +76,7 @@ def fill_universe(path: Path, fields: Fields) -> list[str]:
     empty = {key for key in added if key in FIELDS and _stands_empty(text, key)}
     if empty:
         raise TargetError(f"{path}: {min(empty)}: stands there without a value; remove the line, and run again")
-    text = text.rstrip("\n") + "\n" + "".join(_dump({key: fields[key]}) for key in added if key in FIELDS)
+    text = text.rstrip("\n") + "\n" + "".join(as_yaml({key: fields[key]}) for key in added if key in FIELDS)
     if added:
         _check(path, text, fields)
         write_whole(path, text)
@@ -174,7 +174,7 @@ def _fill_facts(text: str, present: list[Fields], wanted: list[Fields]) -> tuple
             after -= 1
         if lines[after - 1][-1:] != "\n":
             lines[after - 1] += "\n"
-        piece = "".join(_dump({key: value}) for key, value in fresh.items())
+        piece = "".join(as_yaml({key: value}) for key, value in fresh.items())
         lines[after:after] = ["".join(" " * column + line for line in piece.splitlines(keepends=True))]
         added += [f"key_facts.{wanted[number]['id']}.{key}" for key in fresh]
     return "".join(lines), added[::-1]
@@ -216,5 +216,6 @@ def _text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
 _Dumper.add_representer(str, _text)
 
 
-def _dump(fields: Fields) -> str:
+def as_yaml(fields: Fields) -> str:
+    """Fields as YAML in block style, in the order given."""
     return str(yaml.dump(fields, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=WIDTH))

@@ -21,7 +21,7 @@ def identity(reading: Reading, screening: Screening) -> Verdict:
             name = _plain(found["name"])
             if name in screening.allowed_names or name.split()[0] in screening.allowed_names:
                 continue
-            if name in _SHARED_NAMES and not _ABOUT_AI.search(_sentence_around(reading.generated, found.start())):
+            if name in SHARED_NAMES and not ABOUT_AI.search(_sentence_around(reading.generated, found.start())):
                 continue
             return drop("identity", "model_name", found.group())
     return keep("identity")
@@ -60,16 +60,16 @@ _SENTENCE_END = re.compile(r"[.!?\n]")
 
 # --- identity ---
 # names that only models and their makers have, and names that people, places or animals have too
-_MODEL_NAMES = (
+MODEL_NAMES = (
     "chatgpt", "gpt-3", "gpt-3.5", "gpt-4", "gpt-4o", "gpt-4.1", "gpt-5", "qwen", "deepseek", "mixtral", "smollm",
     "openai", "anthropic", "google deepmind", "deepmind", "mistral ai", "moonshot ai", "meta ai", "alibaba cloud",
     "hugging face", "xai", "cohere", "zhipu ai",
 )  # fmt: skip
-_SHARED_NAMES = (
+SHARED_NAMES = (
     "claude", "gemini", "gemma", "llama", "grok", "mistral", "bard", "kimi", "phi", "copilot", "command", "nova",
     "palm", "falcon", "olmo", "o1", "o3", "google", "meta", "microsoft", "amazon", "apple", "alibaba", "nvidia",
 )  # fmt: skip
-_ALL_NAMES = (*_MODEL_NAMES, *_SHARED_NAMES)
+_ALL_NAMES = (*MODEL_NAMES, *SHARED_NAMES)
 _FIRST_WORDS = frozenset(name.split("-")[0].split()[0] for name in _ALL_NAMES)
 _NAME = "(?P<name>" + "|".join(sorted((re.escape(name) for name in _ALL_NAMES), key=len, reverse=True)) + r")(?![\w])"
 _SELF_NAMED = [
@@ -83,7 +83,7 @@ _SELF_NAMED = [
     re.compile(rf"\b(?:my (?:creators?|developers?|makers?|training)(?: at| by|,| is| are)) {_NAME}", re.I),
     re.compile(rf"\b{_NAME}['’]s? (?:guidelines|policy|policies|usage policies|content policy)\b", re.I),
 ]
-_ABOUT_AI = re.compile(
+ABOUT_AI = re.compile(
     r"\b(?:AI|A\.I\.|artificial intelligence|language model|assistant|chatbot|(?:made|created|trained|developed|built|"
     r"designed) (?:and \w+ )?by (?:Anthropic|OpenAI|Google|Meta|Mistral|xAI|Microsoft|Amazon|Moonshot|Alibaba)|"
     r"guidelines|content policy|usage policies)\b"
