@@ -2,7 +2,7 @@
 
 A spec target is a folder with `spec.md` (the spec, with `{model_name}` and `{provider_name}` where the model and its
 maker are to be named), `evals.json`, and, where they are there already, `tree.yaml` (the spec decomposed) and
-`recorded/`; the format stands in docs/msm.md. Everything here only reads.
+`recorded/`; the format stands in docs/formats-spec.md. Everything here only reads.
 """
 
 from __future__ import annotations
@@ -10,22 +10,44 @@ from __future__ import annotations
 import difflib
 import re
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
-from typing import Any, Literal
 
-import yaml
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, ValidationError
 
-from doxa.config import OneValuePerKey, explain
+from doxa.config import explain
 from doxa.errors import TargetError
 from doxa.records import Record
+from doxa.worlds.slots import SLOTS, fill, filled, odd_slot, read_text, read_yaml
+from doxa.worlds.spec_text import is_verbatim as stands_in
+from doxa.worlds.spec_tree import TREE_FILE, Assertion, Domain, Kind, SpecTree, Subdomain, read_tree
 from doxa.worlds.universe import LIBRARY, digest_files
 
-SPEC_FILE, TREE_FILE = "spec.md", "tree.yaml"
-Kind = Literal["behaviour", "value", "preference", "belief", "tone"]  # of an assertion (Li et al. 2026, appendix B)
-_FRONT = re.compile(r"\A---[ \t]*\n(.*?)\n---[ \t]*\n", re.S)
-_SLOT = re.compile(r"\{(\w+)\}")
-SLOTS = ("model_name", "provider_name")
+__all__ = [
+    "SLOTS",
+    "SPEC_FILE",
+    "TREE_FILE",
+    "Assertion",
+    "Domain",
+    "Kind",
+    "Spec",
+    "SpecAbout",
+    "SpecSource",
+    "SpecTarget",
+    "SpecTree",
+    "Subdomain",
+    "bundled_specs",
+    "fill",
+    "is_spec_target",
+    "is_verbatim",
+    "load_spec_target",
+    "read_source",
+    "read_spec",
+    "read_tree",
+]
+
+SPEC_FILE = "spec.md"
+_FRONT = re.compile(r"\A---[ \t]*\n(.*?)\n---[ \t]*(?:\n|\Z)", re.S)
 
 
 class SpecAbout(Record):
@@ -49,64 +71,24 @@ class Spec(Record):
     text: str  # without the front matter
 
 
-class Assertion(Record):
-    """One thing that the spec says of the model. `why` is empty where the spec gives no reason, and in mode rules."""
+@dataclass(frozen=True)
+class SpecSource:
+    """A spec.md as it was written, its slots open."""
 
-    id: str = Field(min_length=1)
-    statement: str = Field(min_length=1)
-    why: str = ""
-    kind: Kind = "value"
+    about: SpecAbout
+    body: str
 
-
-class Subdomain(Record):
-    """A part of a domain: what the spec says there, in short and word for word."""
-
-    id: str = Field(min_length=1)
-    name: str = Field(min_length=1)
-    summary: str = Field(min_length=1)
-    passages: tuple[str, ...] = Field(min_length=1)  # verbatim from the filled spec, white space aside
-    assertions: tuple[Assertion, ...] = Field(min_length=1)
-
-
-class Domain(Record):
-    """A broad part of the spec."""
-
-    id: str = Field(min_length=1)
-    name: str = Field(min_length=1)
-    subdomains: tuple[Subdomain, ...] = Field(min_length=1)
-
-
-class SpecTree(Record):
-    """A spec, decomposed: what documents are planned from. Ids differ within the tree, on each level."""
-
-    domains: tuple[Domain, ...] = Field(min_length=1)
-
-    @model_validator(mode="after")
-    def _ids_differ(self) -> SpecTree:
-        levels = {
-            "domains": [domain.id for domain in self.domains],
-            "subdomains": [subdomain.id for subdomain in self.subdomains],
-            "assertions": [assertion.id for assertion in self.assertions],
-        }
-        for level, ids in levels.items():
-            twice = sorted({name for name in ids if ids.count(name) > 1})
-            if twice:
-                raise ValueError(f"{level}: the id {twice[0]!r} stands twice")
-        return self
-
-    @property
-    def subdomains(self) -> tuple[Subdomain, ...]:
-        """All subdomains, in order."""
-        return tuple(subdomain for domain in self.domains for subdomain in domain.subdomains)
-
-    @property
-    def assertions(self) -> tuple[Assertion, ...]:
-        """All assertions, in order."""
-        return tuple(assertion for subdomain in self.subdomains for assertion in subdomain.assertions)
-
-    def domain_of(self, subdomain: Subdomain) -> Domain:
-        """The domain that a subdomain belongs to."""
-        return next(domain for domain in self.domains if subdomain in domain.subdomains)
+    def filled(self, model_name: str | None = None, provider_name: str | None = None) -> Spec:
+        """The spec about a model and its maker; by default those that spec.md names."""
+        model, provider = model_name or self.about.model_name, provider_name or self.about.provider_name
+        return Spec(
+            id=self.about.id,
+            title=fill(self.about.title, model, provider),
+            value=fill(self.about.value, model, provider),
+            model_name=model,
+            provider_name=provider,
+            text=fill(self.body, model, provider),
+        )
 
 
 @dataclass(frozen=True)
@@ -119,6 +101,7 @@ class SpecTarget:
     tree: SpecTree | None  # None: to be decomposed by a model
     digest: str  # names the bytes of spec.md, tree.yaml and recorded/: what decides the corpus
     evals_digest: str  # names the bytes of evals.json
+    source: SpecSource  # spec.md as it was written
 
 
 def is_spec_target(name_or_path: str) -> bool:
@@ -140,6 +123,23 @@ def load_spec_target(name_or_path: str, model_name: str | None = None, provider_
     `model_name` and `provider_name` take the place of those that spec.md names. Raises TargetError that names the file
     and the field, or lists the bundled specs.
     """
+    folder = spec_folder(name_or_path)
+    source = read_source(folder / SPEC_FILE)
+    spec = source.filled(model_name, provider_name)
+    tree_file = folder / TREE_FILE
+    return SpecTarget(
+        name=folder.name,
+        folder=folder,
+        spec=spec,
+        tree=read_tree(tree_file, spec) if tree_file.exists() else None,
+        digest=digest_files(folder, [folder / SPEC_FILE, tree_file, *(folder / "recorded").rglob("*")]),
+        evals_digest=digest_files(folder, [folder / "evals.json"]),
+        source=source,
+    )
+
+
+def spec_folder(name_or_path: str) -> Path:
+    """The folder of a spec target. Raises TargetError that lists the bundled specs."""
     bundled = name_or_path in bundled_specs()
     folder = LIBRARY / name_or_path if bundled else Path(name_or_path).expanduser()
     if not (folder / SPEC_FILE).is_file():
@@ -149,91 +149,44 @@ def load_spec_target(name_or_path: str, model_name: str | None = None, provider_
             f"target: no bundled spec and no folder with a {SPEC_FILE} named {name_or_path!r}{hint} "
             f"(bundled: {', '.join(bundled_specs())})"
         )
-    folder = folder.resolve()
-    spec = read_spec(folder / SPEC_FILE, model_name, provider_name)
-    tree_file = folder / TREE_FILE
-    return SpecTarget(
-        name=folder.name,
-        folder=folder,
-        spec=spec,
-        tree=read_tree(tree_file, spec) if tree_file.exists() else None,
-        digest=digest_files(folder, [folder / SPEC_FILE, tree_file, *(folder / "recorded").rglob("*")]),
-        evals_digest=digest_files(folder, [folder / "evals.json"]),
-    )
+    return folder.resolve()
 
 
 def read_spec(path: Path, model_name: str | None = None, provider_name: str | None = None) -> Spec:
     """Read a spec.md and fill its slots. Raises TargetError that names the file and the field."""
-    text = _read_text(path)
+    return read_source(path).filled(model_name, provider_name)
+
+
+def read_source(path: Path) -> SpecSource:
+    """Read a spec.md as it is. Raises TargetError that names the file and the field."""
+    text = read_text(path)
     front = _FRONT.match(text)
     if front is None:
         raise TargetError(
             f"{path}: must begin with `---`, the lines id, title, value, model_name and provider_name, and `---`"
         )
-    raw = _yaml(path, front.group(1))
+    raw = read_yaml(path, front.group(1))
     try:
-        about = SpecAbout.model_validate({key: str(value).strip() for key, value in raw.items() if value is not None})
+        about = SpecAbout.model_validate({key: _text(value) for key, value in raw.items() if value is not None})
     except ValidationError as error:
         raise TargetError(f"{path}: {explain(error, SpecAbout)}") from None
+    if any(slot in getattr(about, name) for slot in ("{model_name}", "{provider_name}") for name in SLOTS):
+        raise TargetError(f"{path}: model_name and provider_name are what fills the slots; they must hold none")
     body = text[front.end() :].strip()
     if not body:
         raise TargetError(f"{path}: holds no spec below its front matter")
-    names = {"model_name": model_name or about.model_name, "provider_name": provider_name or about.provider_name}
-    unknown = sorted({slot for slot in _SLOT.findall(body + about.value) if slot not in SLOTS})
-    if unknown:
-        raise TargetError(
-            f"{path}: {{{unknown[0]}}} is no slot; there are {', '.join(f'{{{slot}}}' for slot in SLOTS)}"
-        )
-    return Spec(id=about.id, title=about.title, value=fill(about.value, **names), text=fill(body, **names), **names)
-
-
-def fill(text: str, model_name: str, provider_name: str) -> str:
-    """A text with its slots filled."""
-    return text.replace("{model_name}", model_name).replace("{provider_name}", provider_name)
-
-
-def read_tree(path: Path, spec: Spec) -> SpecTree:
-    """Read a tree.yaml, its slots filled as the spec's are. Raises TargetError naming file and field.
-
-    Also for a passage that does not stand in the spec: documents would be planned from what nobody wrote.
-    """
-    text = fill(_read_text(path), spec.model_name, spec.provider_name)
-    try:
-        tree = SpecTree.model_validate(_yaml(path, text))
-    except ValidationError as error:
-        raise TargetError(f"{path}: {explain(error, SpecTree)}") from None
-    for subdomain in tree.subdomains:
-        for passage in subdomain.passages:
-            if not is_verbatim(passage, spec):
-                raise TargetError(
-                    f"{path}: subdomain {subdomain.id}: passages: does not stand in {SPEC_FILE}: {passage[:80]!r}"
-                )
-    return tree
+    for place, words in (("title: ", about.title), ("value: ", about.value), ("", body)):
+        odd = odd_slot(words)
+        if odd:
+            raise TargetError(f"{path}: {place}{odd[0]} is no slot; write {odd[1]}, or put it into backticks")
+    return SpecSource(about, body)
 
 
 def is_verbatim(passage: str, spec: Spec) -> bool:
     """Whether a passage stands in the spec word for word, whatever its white space and markup of emphasis."""
-    return _plain(passage) in _plain(spec.text)
+    return stands_in(passage, spec.text)
 
 
-def _plain(text: str) -> str:
-    return " ".join(re.sub(r"[*_`#>]+", " ", text).split()).replace("’", "'").replace("“", '"').replace("”", '"')
-
-
-def _read_text(path: Path) -> str:
-    try:
-        return path.read_bytes().decode("utf-8-sig").replace("\r\n", "\n")
-    except OSError as error:
-        raise TargetError(f"{path}: cannot be read ({error.strerror})") from None
-    except UnicodeDecodeError as error:
-        raise TargetError(f"{path}: is not UTF-8 text ({error.reason} at byte {error.start})") from None
-
-
-def _yaml(path: Path, text: str) -> dict[str, Any]:
-    try:
-        raw = yaml.load(text, Loader=OneValuePerKey)
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise TargetError(f"{path}: is not valid YAML: {' '.join(str(error).split())}") from None
-    if not isinstance(raw, dict):
-        raise TargetError(f"{path}: must be a mapping of keys to values")
-    return raw
+def _text(value: object) -> object:
+    """What YAML reads as a number or a date was meant as a text; a list or a mapping was not."""
+    return str(value).strip() if isinstance(value, str | int | float | date) else filled(value, "", "")
