@@ -40,6 +40,7 @@ class Asker:
     model: str
     folder: Path  # the .draft folder of the target
     sampling: Sampling = SAMPLING
+    stage: str = "draft"  # under which the usage is counted, and batch files are named
 
 
 @dataclass(frozen=True)
@@ -121,7 +122,7 @@ def _request(asker: Asker, step: Step, sample: int) -> Request:
         messages=step.prompt.render(**step.values),
         sampling=asker.sampling,
         sample=sample,
-        stage="draft",
+        stage=asker.stage,
     )
 
 

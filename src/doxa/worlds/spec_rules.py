@@ -1,0 +1,106 @@
+"""A tree in mode rules: what the model does, without a reason, a purpose or a word on its character.
+
+Corpora of rules and of values are to differ in this alone (Li et al. 2026, 5.1), so it is cut by rule and counted:
+reasons of assertions, reason clauses of statements, summaries and passages, and assertions on what the model values or
+believes.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from doxa.corpus.filters.attribution import CAUSE, bare
+from doxa.errors import TargetError
+from doxa.worlds.spec_text import LEAST_WORDS, is_verbatim, sentences_of
+from doxa.worlds.spec_tree import Assertion, Domain, SpecTree, Subdomain
+
+if TYPE_CHECKING:
+    from doxa.worlds.spec import Spec
+
+NO_RULES = ("value", "belief")  # kinds of assertion that say what the model is, and not what it does
+
+
+def rules_only(tree: SpecTree, spec: Spec) -> tuple[SpecTree, Counter[str]]:
+    """The tree without reasons, and what was cut. Raises TargetError when no rule is left."""
+    cut: Counter[str] = Counter()
+    domains = []
+    for domain in tree.domains:
+        subdomains = [made for subdomain in domain.subdomains if (made := _subdomain(subdomain, spec, cut))]
+        if subdomains:
+            domains.append(Domain(id=domain.id, name=domain.name, subdomains=tuple(subdomains)))
+    if not domains:
+        raise TargetError(f"spec {spec.id}: states no rules: nothing is left without values, beliefs and reasons")
+    return SpecTree(domains=tuple(domains)), cut
+
+
+def _subdomain(subdomain: Subdomain, spec: Spec, cut: Counter[str]) -> Subdomain | None:
+    assertions = [made for assertion in subdomain.assertions if (made := _rule(assertion, cut))]
+    if not assertions:
+        cut["subdomains_without_rules"] += 1
+        return None
+    passages: list[str] = []
+    moved: dict[int, int] = {}
+    for number, passage in enumerate(subdomain.passages, start=1):
+        kept = _passages(passage, spec)
+        cut["passages_cut"] += kept != [passage]
+        if kept:
+            moved[number] = len(passages) + 1
+        passages += kept
+    if not passages:  # documents need a source; these give their reasons away, which is counted
+        cut["passages_with_reasons_kept"] += len(subdomain.passages)
+        passages, moved = list(subdomain.passages), {at: at for at in range(1, len(subdomain.passages) + 1)}
+    summary = _summary(subdomain.summary)
+    cut["summaries_cut"] += summary != subdomain.summary
+    told = tuple(
+        assertion.model_copy(update={"passage": moved.get(assertion.passage or 0)}) for assertion in assertions
+    )
+    return Subdomain(
+        id=subdomain.id,
+        name=subdomain.name,
+        summary=summary or " ".join(assertion.statement for assertion in told),
+        passages=tuple(passages),
+        assertions=told,
+    )
+
+
+def _rule(assertion: Assertion, cut: Counter[str]) -> Assertion | None:
+    """The assertion as a rule; None for what is none."""
+    if assertion.kind in NO_RULES:
+        cut["values_and_beliefs_left_out"] += 1
+        return None
+    statement = assertion.statement
+    if CAUSE.search(statement):
+        statement = bare(statement)
+        if CAUSE.search(statement) or len(statement.split()) < LEAST_WORDS:
+            cut["rules_with_reasons_dropped"] += 1
+            return None
+        cut["reasons_cut"] += 1
+    cut["reasons_cut"] += bool(assertion.why)
+    return assertion.model_copy(update={"statement": statement, "why": ""})
+
+
+def _summary(summary: str) -> str:
+    return " ".join(sentence for sentence in sentences_of(summary) if not CAUSE.search(sentence))
+
+
+def _passages(passage: str, spec: Spec) -> list[str]:
+    """The parts of a passage that give no reason; each still stands in the spec word for word."""
+    if not CAUSE.search(passage):
+        return [passage]
+    found: list[str] = []
+    going_on = False
+    for sentence in sentences_of(passage):
+        if not CAUSE.search(sentence):
+            joined = f"{found[-1]} {sentence}" if going_on and found else ""
+            if joined and is_verbatim(joined, spec.text):
+                found[-1] = joined
+            else:
+                found.append(sentence)
+            going_on = True
+            continue
+        going_on = False
+        head = bare(sentence).rstrip(".")
+        if len(head.split()) >= LEAST_WORDS and not CAUSE.search(head) and is_verbatim(head, spec.text):
+            found.append(head)
+    return [part for part in found if is_verbatim(part, spec.text)]
