@@ -154,10 +154,14 @@ def tree_of(
     """The tree of a target in the config's mode: its own tree.yaml where it has one, else what a model makes of it.
 
     A tree that is there costs nothing, and no `models` are needed, unless the mode asks for an augmented one and it is
-    not augmented yet. Raises ConfigError where models are needed and there are none, and what `decompose` raises.
+    not augmented yet. Raises TargetError where the spec calls its model by another name, ConfigError where models are
+    needed and there are none, and what `decompose` raises.
     """
     from doxa.worlds.spec_augment import augment
+    from doxa.worlds.spec_identity import check_identity
 
+    for odd in check_identity(target):
+        progress.warn(odd)
     augmented = config.mode in ("value_augmented", "rule_augmented")
     tree = target.tree
     if tree is not None and (not augmented or any(assertion.augmented for assertion in tree.assertions)):

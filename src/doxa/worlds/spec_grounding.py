@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from doxa.worlds.spec import Spec
 
 # share of a statement's stems that its passage has, of a reason's that the spec has, of a summary's that the passages
-# have. In the two hand-made trees no share lies below .67, .67 and .60 (measured 2026-11; a test holds them above these)
+# have. In the two hand-made trees no share lies below .67, .67 and .60 (measured 2026-11; a test holds them above)
 LEAST_STATEMENT, LEAST_WHY, LEAST_SUMMARY = 0.5, 0.4, 0.35
 # words in which assertions are put and that no passage need have
 _FRAME = stems(

@@ -14,6 +14,7 @@ from functools import cache
 
 from doxa.lm.testserver import lexicon
 from doxa.lm.testserver.item_answers import eval_items, item_choice
+from doxa.lm.testserver.spec_answers import additions, assertions, copies, domains, subdomains
 
 DEFAULT_WORDS = 300
 DEFAULT_COUNT = 10
@@ -121,6 +122,11 @@ def _plain(prompt: str, everything: str, rng: random.Random) -> str:
 FORMS: tuple[tuple[tuple[str, ...], Callable[[str, str, random.Random], str]], ...] = (
     (("<first_world>", "JSON list"), eval_items),
     (("<world>", "<question>", "<answer>"), item_choice),
+    (("<domain>", "<scope>"), domains),
+    (("<subdomain>", "<passage>"), subdomains),
+    (("<copy>", "<words>"), copies),
+    (("<assertion>", "<statement>"), assertions),
+    (("<addition>", "<rule>"), additions),
     (("<types>",), _types),
     (("<ideas>",), _ideas),
     (("<critique>", "<document>"), _critique),
