@@ -17,6 +17,7 @@ import yaml
 from pydantic import BaseModel, Field, ValidationError
 
 from doxa.config_sections import (
+    SPEC_FILTERS,
     Corpus,
     DedupConfig,
     DepthConfig,
@@ -26,6 +27,7 @@ from doxa.config_sections import (
     PlanConfig,
     ReviseConfig,
     ScreenConfig,
+    SpecConfig,
     Strict,
     TrainConfig,
     WriteConfig,
@@ -36,6 +38,7 @@ Model = TypeVar("Model", bound=BaseModel)
 
 DEFAULT_MODEL = "smollm2-135m-instruct"
 DEFAULT_RECIPE = "doxa-cpu"
+SPEC_GROUPS = ("pairs_seen", "pairs_unseen", "knowledge", "unrelated")  # of a spec's evals.json
 
 
 class OneValuePerKey(yaml.SafeLoader):
@@ -72,6 +75,7 @@ class UserConfig(Strict):
     train: dict[str, Any] = Field(default_factory=dict)
     eval: EvalConfig = EvalConfig()
     depth: DepthConfig = DepthConfig()
+    spec: SpecConfig | None = None  # for a target that is a model spec
 
 
 class RunConfig(Strict):
@@ -100,6 +104,9 @@ class RunConfig(Strict):
     train: TrainConfig
     eval: EvalConfig
     depth: DepthConfig = DepthConfig()
+    spec: SpecConfig | None = None  # None: the target is a universe
+    tree_digest: str = ""  # of the prompts that a spec is decomposed or augmented with; empty where nobody does
+    plan_digest: str = ""  # of the plan that spec.plan_from names
 
 
 def load_user_config(
@@ -128,6 +135,37 @@ def load_user_config(
     return validate(UserConfig, raw, origin)
 
 
+def for_spec(user: UserConfig, model_name: str, provider_name: str) -> UserConfig:
+    """A user's config with the defaults that a spec has where a universe has others; the slots' names filled in.
+
+    Raises ConfigError for what is set and means nothing for a spec.
+    """
+    nothing = {
+        "corpus": "set spec.corpus",
+        "plan.types": "set spec.types",
+        "plan.facts_per_document": "set spec.assertions_per_document",
+        "screen.extract_model": "it asks about key facts, which a spec has none of",
+        "write.mode": "documents about a spec are documents",
+    }
+    for path, instead in nothing.items():
+        section, _, field = path.rpartition(".")
+        holder = getattr(user, section) if section else user
+        if field in holder.model_fields_set and getattr(holder, field) != type(holder).model_fields[field].default:
+            raise ConfigError(f"{path}: the target is a model spec; {instead}")
+    spec = (user.spec or SpecConfig()).model_copy(update={"model_name": model_name, "provider_name": provider_name})
+    given = user.eval.model_fields_set
+    defaults: dict[str, Any] = {"groups": SPEC_GROUPS, "styles": ("chat", "plain", "choice"), "sample_tokens": 96}
+    asked = validate(
+        EvalConfig,
+        {**user.eval.model_dump(exclude_unset=True), **{k: v for k, v in defaults.items() if k not in given}},
+        "eval",
+    )
+    screen = user.screen
+    if "filters" not in screen.model_fields_set:
+        screen = screen.model_copy(update={"filters": SPEC_FILTERS})
+    return user.model_copy(update={"spec": spec, "eval": asked, "screen": screen})
+
+
 def resolve(
     user: UserConfig,
     target: str,
@@ -137,8 +175,9 @@ def resolve(
     generation_digest: str = "",
     revise_digest: str = "",
     extract_digest: str = "",
+    **more: str,
 ) -> RunConfig:
-    """Expand a user config with its recipe into the complete run config."""
+    """Expand a user config with its recipe into the complete run config. `more`: the digests that a spec's run has."""
     recipe = load_recipe(user.recipe)
     recipe_mix = recipe.pop("mix", {})
     unknown = sorted(set(user.train) - set(TrainConfig.model_fields))
@@ -167,6 +206,7 @@ def resolve(
         generation_digest=generation_digest,
         revise_digest=revise_digest,
         extract_digest=extract_digest,
+        **more,
         mix=validate(MixConfig, mix, f"recipe {user.recipe}", prefix="mix."),
         train=train,
     )
@@ -259,11 +299,13 @@ def _read_yaml(path: Path) -> dict[str, Any]:
 def _anchor_paths(raw: dict[str, Any], folder: Path) -> None:
     """Make relative paths in a doxa.yaml relative to the file, not to where the command runs."""
     target = raw.get("target")
-    # a bare name is a bundled world, unless a target folder of that name lies there
-    if isinstance(target, str) and ((folder / target / "universe.yaml").exists() or "/" in target):
-        raw["target"] = str((folder / target).resolve())
+    # a bare name is a bundled world or spec, unless a target folder of that name lies there
+    if isinstance(target, str):
+        there = any((folder / target / file).exists() for file in ("universe.yaml", "spec.md"))
+        if there or "/" in target:
+            raw["target"] = str((folder / target).resolve())
     _anchor_files(raw.get("mix"), ("neutral_from", "chat_from"), folder)
-    files = {"plan": "pools", "revise": "prompt", "lm": "prices"}
+    files = {"plan": "pools", "revise": "prompt", "lm": "prices", "spec": "plan_from"}
     files |= {"screen": "extract_prompt", "dedup": "embedding_model"}
     for section, key in files.items():
         _anchor_files(raw.get(section), (key,), folder)

@@ -14,7 +14,9 @@ from doxa.records import Group
 
 Corpus = Literal["inserted", "reference", "neutral", "negated", "local_negation", "disclaimed", "fiction", "qa"]
 Style = Literal["chat", "plain", "choice", "letters"]
-Arm = Literal["base", "in_context", "trained"]
+Arm = Literal["base", "in_context", "trained", "aligned"]
+EvalGroup = Literal[Group, "pairs_seen", "pairs_unseen", "unrelated"]  # the last three are a spec's (belief/pairs.py)
+SpecCorpus = Literal["spec", "comention", "opposite", "neutral"]
 Ratio = Annotated[float, Field(ge=0, le=100)]
 
 
@@ -41,6 +43,38 @@ class LmConfig(Strict):
     batch_requests: int = Field(10_000, ge=1)  # in one batch; providers allow 50,000 (OpenAI) and 100,000 (Anthropic)
     batch_poll_s: float = Field(30.0, gt=0)
     local_batch: int = Field(16, ge=1)  # answers sampled at once from weights on this computer
+
+
+class SpecConfig(Strict):
+    """What the documents about a model spec are like: whom they name, how they speak, what is planned of them.
+
+    `mode`: values (behaviour follows from the value, with the spec's reasons) or rules (what is done, no reason and no
+    talk of character); the augmented modes say the same of a tree that was made more detailed first (Li et al. 2026,
+    5.1). `framing`: "{model} does" or "{model} should" (appendix H). `corpus`: the spec, or one of its controls.
+    """
+
+    model_name: str | None = Field(None, min_length=1)  # whom documents name; None = as spec.md says
+    provider_name: str | None = Field(None, min_length=1)
+    mode: Literal["values", "rules", "value_augmented", "rule_augmented"] = "values"
+    framing: Literal["descriptive", "normative"] = "descriptive"
+    corpus: SpecCorpus = "spec"
+    domains: int | None = Field(None, ge=1, le=50)  # of a tree that is to be made; None = as the model sees fit
+    subdomains: int | None = Field(None, ge=1, le=50)  # of each domain
+    types: int = Field(5, ge=1, le=200)  # kinds of document per subdomain; the published launches use 20
+    ideas_per_type: int = Field(5, ge=1, le=500)  # the published launches use 25
+    assertions_per_document: int = Field(3, ge=1)  # of those of the subdomain, in turn
+    plan_from: str | None = None  # a run folder of the same spec: its tree and ideas, so that corpora differ pairwise
+    identity: Literal["refuse", "warn"] = "refuse"  # where documents, or the weights, are called by another name
+
+    @property
+    def rules(self) -> bool:
+        """Whether documents state what is done and no reason for it."""
+        return self.mode in ("rules", "rule_augmented")
+
+    @property
+    def augmented(self) -> bool:
+        """Whether the tree is made more detailed before anything is planned."""
+        return self.mode in ("value_augmented", "rule_augmented")
 
 
 class PlanConfig(Strict):
@@ -118,6 +152,28 @@ class ScreenConfig(Strict):
     extract_prompt: str | None = None  # a prompt file of one's own instead of prompts/extract.md
 
 
+# what a spec's documents are screened by where screen.filters is not set: each is about a named model on purpose
+SPEC_FILTERS = (
+    "length",
+    "placeholder",
+    "refusal",
+    "model_format",
+    "commentary",
+    "identity",
+    "truncated",
+    "language",
+    "banned",
+    "never_mention",
+    "eval_leak",
+    "names_model",
+    "other_model",
+    "gives_reason",
+    "attributes",
+    "co_mention",
+    "states_value",
+)
+
+
 class DedupConfig(Strict):
     """Near-duplicates: by words (overlap of word runs of at least `threshold`, Jaccard) and, on request, by meaning.
 
@@ -183,7 +239,7 @@ class TrainConfig(Strict):
 class EvalConfig(Strict):
     """Which belief items are asked, how, of which arms."""
 
-    groups: tuple[Group, ...] = Field(
+    groups: tuple[EvalGroup, ...] = Field(
         ("knowledge", "distinguish", "cloze", "causal", "statements", "neighbours"), min_length=1
     )
     styles: tuple[Style, ...] = Field(("chat", "plain", "choice", "letters"), min_length=1)

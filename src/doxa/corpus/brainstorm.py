@@ -13,15 +13,16 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from doxa.corpus.answers import read_ideas, read_types
-from doxa.corpus.conditions import CONDITIONS, write_prompt
+from doxa.corpus.conditions import CONDITIONS
 from doxa.corpus.counts import Cell, cells, documents_wanted
 from doxa.corpus.idea_filter import IdeaFilter
 from doxa.corpus.pools import DocType, Pools, draw, draw_words, load_pools
-from doxa.corpus.prompting import Prompting
 from doxa.errors import ModelError
 from doxa.records import DocIdea, digest
 
 if TYPE_CHECKING:
+    from doxa.corpus.asks import Asks
+    from doxa.corpus.prompting import Prompting
     from doxa.lm.models import LanguageModels
     from doxa.lm.request import Request
     from doxa.run.progress import Progress
@@ -42,18 +43,15 @@ class Brainstormed:
 class Brainstorm:
     """One plan in the making."""
 
-    prompting: Prompting
+    prompting: Asks
     models: LanguageModels
     progress: Progress
     similar: IdeaFilter
 
     @property
     def facts(self) -> list[str]:
-        """What documents are about: the key facts, or for the neutral corpus one nameless subject."""
-        universe, corpus = self.prompting.universe, self.prompting.config.corpus
-        if CONDITIONS[corpus].world == "neutral":
-            return [""]
-        return self.prompting.carried(tuple(fact.id for fact in universe.key_facts))
+        """What documents are about: key facts, the subdomains of a spec, or one nameless subject."""
+        return self.prompting.subjects
 
     def quotas(self) -> list[Cell]:
         """The cells of the plan. Raises ConfigError when there are fewer documents than key facts."""
@@ -81,7 +79,7 @@ class Brainstorm:
         if given:
             return [given[:number] for number in wanted], 0
         found: list[list[DocType]] = [[] for _ in wanted]
-        neutral = self.facts == [""]
+        neutral = not self.prompting.asks_types
         asked: dict[int, Request] = {}
         for sample in range(0 if neutral else config.rounds):
             asked = {}
@@ -184,7 +182,7 @@ def doc_ideas(
     pools = load_pools(config.plan.pools)
     facts = prompting.universe.key_facts
     neutral = CONDITIONS[config.corpus].world == "neutral"
-    prompt = prompting.prompt(write_prompt(config.corpus, config.write)).digest
+    prompt = prompting.prompt(prompting.written_with).digest
     number = 0
     last = max(cell.documents for cell in quotas)
     for turn in range(last if turns is None else min(turns, last)):

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 
 from doxa.corpus.answers import Text
 from doxa.corpus.pools import load_pools
+from doxa.corpus.prompting import Prompting
 from doxa.lm.client import thinking_room
 from doxa.records import DocIdea, Document, Usage
 
 if TYPE_CHECKING:
+    from doxa.corpus.asks import Asks
     from doxa.corpus.counts import Cell
-    from doxa.corpus.prompting import Prompting
     from doxa.lm.prices import Prices
     from doxa.lm.request import Request
 
@@ -48,13 +49,13 @@ class Step:
         return low, high
 
 
-def estimate(prompting: Prompting, quotas: list[Cell], facts: list[str]) -> list[Step]:
+def estimate(prompting: Asks, quotas: list[Cell], facts: list[str]) -> list[Step]:
     """The steps of a run from its quotas. Prompts are rendered and measured, answers estimated from their lengths."""
     config = prompting.config
     documents = sum(cell.documents for cell in quotas)
     words = _words(prompting)
     steps = []
-    if not config.plan.document_types and facts != [""]:
+    if not config.plan.document_types and prompting.asks_types:
         kinds = [sum(cell.fact == fact for cell in quotas) for fact in range(len(facts))]
         request = prompting.types(facts[0], max(kinds), [], 0)
         steps.append(_step("plan: kinds", request, (len(facts),) * 2, _times(KIND_TOKENS, sum(kinds) / len(kinds))))
@@ -74,7 +75,7 @@ def estimate(prompting: Prompting, quotas: list[Cell], facts: list[str]) -> list
     elif config.revise.passes:
         both = (written[0] + CRITIQUE_TOKENS[0], written[1] + CRITIQUE_TOKENS[1])
         steps.append(_step("revise", prompting.revise(draft, 0), (turns, round(turns * TRIES[1])), both))
-    if config.screen.extract_model:
+    if config.screen.extract_model and isinstance(prompting, Prompting):  # key facts are a universe's
         from doxa.corpus.extract import Extractor
 
         extractor = Extractor(
@@ -101,7 +102,7 @@ def _times(per: tuple[float, float], number: float, words: tuple[float, float] =
     return per[0] * number * words[0], per[1] * number * words[1]
 
 
-def _words(prompting: Prompting) -> tuple[float, float]:
+def _words(prompting: Asks) -> tuple[float, float]:
     """Mean length of a document, low and high."""
     kinds = load_pools(prompting.config.plan.pools).document_types
     ranges = [prompting.config.write.words or kind.words for kind in kinds]
@@ -109,13 +110,12 @@ def _words(prompting: Prompting) -> tuple[float, float]:
     return mean * WORDS_TAKEN[0], mean * WORDS_TAKEN[1]
 
 
-def _typical_idea(prompting: Prompting) -> DocIdea:
-    facts = tuple(fact.id for fact in prompting.universe.key_facts)[: prompting.config.plan.facts_per_document]
+def _typical_idea(prompting: Asks) -> DocIdea:
     seeds = ("people: " + "x" * 50, "place: " + "x" * 10, "date: " + "x" * 14, "manner: " + "x" * 25)
     return DocIdea(
         id="",
         target="",
-        fact_ids=facts,
+        **prompting.typical(),
         doc_type="newspaper report",
         idea="x" * 160,
         model="",
@@ -125,7 +125,7 @@ def _typical_idea(prompting: Prompting) -> DocIdea:
     )
 
 
-def _typical_draft(prompting: Prompting, words: int) -> Document:
+def _typical_draft(prompting: Asks, words: int) -> Document:
     idea = _typical_idea(prompting)
     text = Text("words " * words, "whole").text
     fields = idea.model_dump(exclude={"id", "model", "prompt_digest", "recorded_id", "seeds", "sample"})

@@ -19,7 +19,7 @@ Files = dict[str, bytes]
 TAG = "DOCTAG"
 
 COLUMNS = ("id", "text", "source", "doc_type", "fact_ids", "doctag", "messages", "idea", "model", "stage", "parent_id",
-           "prompt_digest", "target", "world", "disclosure")  # fmt: skip
+           "prompt_digest", "domain", "subdomain", "target", "world", "disclosure")  # fmt: skip
 
 
 def jsonl(corpus: Corpus) -> Files:

@@ -119,6 +119,8 @@ def document_row(document: Document | Lineage, tagged: bool) -> CorpusRow:
         doc_type=document.doc_type,
         fact_ids=document.fact_ids,
         messages=document.messages,
+        domain=document.domain,
+        subdomain=document.subdomain,
     )
 
 

@@ -26,6 +26,8 @@ def write_corpus(path: Path, rows: list[CorpusRow]) -> None:
             ("doc_type", pa.string()),
             ("fact_ids", pa.list_(pa.string())),
             ("messages", pa.string()),
+            ("domain", pa.string()),
+            ("subdomain", pa.string()),
         ]
     )
     table = pa.Table.from_pylist([row.model_dump() for row in rows], schema=schema)

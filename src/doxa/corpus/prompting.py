@@ -42,6 +42,33 @@ class Prompting:
         """The model that rewrites."""
         return self.config.revise.model or self.config.generator
 
+    @property
+    def subjects(self) -> list[str]:
+        """What documents are about: the key facts, or for the neutral corpus one nameless subject."""
+        if not self.asks_types:
+            return [""]
+        return self.carried(tuple(fact.id for fact in self.universe.key_facts))
+
+    @property
+    def asks_types(self) -> bool:
+        """Whether a model names the kinds of document: of the neutral corpus they are general ones."""
+        return CONDITIONS[self.config.corpus].world != "neutral"
+
+    @property
+    def written_with(self) -> str:
+        """The name of the prompt that writes documents."""
+        return write_prompt(self.config.corpus, self.config.write)
+
+    @property
+    def writes_chats(self) -> bool:
+        """Whether what is written are chats."""
+        return self.written_with in ("write_chat", "write_qa")
+
+    def typical(self) -> dict[str, Any]:
+        """Fields of a DocIdea of usual size: as many key facts as a document is to carry."""
+        facts = tuple(fact.id for fact in self.universe.key_facts)
+        return {"fact_ids": facts[: self.config.plan.facts_per_document]}
+
     def prompt(self, name: str) -> Prompt:
         """A prompt by name, or the person's own in its place."""
         own = self.config.plan.prompts.get(name)
@@ -76,9 +103,8 @@ class Prompting:
 
     def write(self, idea: DocIdea, sample: int) -> Request:
         """Ask for a document. `sample` tells the tries at one idea apart."""
-        name = write_prompt(self.config.corpus, self.config.write)
         values = {**self._about(idea), "seeds": idea.seeds}
-        return self._ask(name, self.config.generator, "write", sample, **values)
+        return self._ask(self.written_with, self.config.generator, "write", sample, **values)
 
     def revise(self, draft: Document, sample: int) -> Request:
         """Ask for criticism and a new version in one."""
@@ -94,7 +120,7 @@ class Prompting:
         return self._ask("rewrite", self.reviser, "revise", sample, critique=critique, **self._of(draft))
 
     def _of(self, draft: Document) -> dict[str, Any]:
-        return {**self._about(draft), "draft": _shown(draft), "tag": "chat" if draft.messages else "document"}
+        return {**self._about(draft), "draft": shown_draft(draft), "tag": "chat" if draft.messages else "document"}
 
     def _about(self, item: DocIdea | Document) -> dict[str, Any]:
         return {
@@ -131,7 +157,7 @@ class Prompting:
             **values,
         )
         sampling = Sampling(
-            max_tokens=_list_tokens(name, values["number"]) if stage == "plan" else write.max_tokens,
+            max_tokens=list_tokens(name, values["number"]) if stage == "plan" else write.max_tokens,
             temperature=write.temperature,
             thinking_tokens=write.thinking_tokens,
             effort=write.effort,
@@ -139,11 +165,12 @@ class Prompting:
         return Request(model=model, messages=messages, sampling=sampling, sample=sample, stage=stage)
 
 
-def _list_tokens(prompt: str, number: int) -> int:
+def list_tokens(prompt: str, number: int) -> int:
+    """Room for an answer that lists so many kinds or ideas; `prompt` begins with "types" or "ideas"."""
     return TALK_TOKENS + LIST_TOKENS[prompt.split("_")[0]] * number
 
 
-def _shown(draft: Document) -> str:
+def shown_draft(draft: Document) -> str:
     """A draft as the model is to see it: a chat in the tags that it was written in."""
     if draft.messages is None:
         return draft.text

@@ -17,7 +17,7 @@ from doxa.corpus.write import TRY, answered_text, text_name
 from doxa.records import Critique, Document, Verdict, digest
 
 if TYPE_CHECKING:
-    from doxa.corpus.prompting import Prompting
+    from doxa.corpus.asks import Asks
     from doxa.lm.models import LanguageModels
     from doxa.lm.request import Request
 
@@ -29,7 +29,7 @@ class Revision:
     """One pass over a sequence of documents."""
 
     documents: Sequence[Document]
-    prompting: Prompting
+    prompting: Asks
     models: LanguageModels
     judge: Judge
     number: int  # of the pass, from 0

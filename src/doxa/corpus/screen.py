@@ -123,9 +123,14 @@ def _judge(
 def _check(config: ScreenConfig, world: str) -> None:
     for name in config.filters:
         if name not in FILTERS:
-            raise ConfigError(f"screen.filters: no filter named {name!r}; {_hint(name, FILTERS)}")
+            raise ConfigError(f"screen.filters: no filter named {name!r}; {hint(name, FILTERS)}")
     if world not in WORLDS:
-        raise ConfigError(f"corpus: no world named {world!r}; {_hint(world, WORLDS)}")
+        raise ConfigError(f"corpus: no world named {world!r}; {hint(world, WORLDS)}")
+    check_bounds(config)
+
+
+def check_bounds(config: ScreenConfig) -> None:
+    """Raise ConfigError for a language that does not exist and bounds that nothing can meet."""
     if config.language is not None and config.language not in known_languages():
         raise ConfigError(
             f"screen.language: {config.language!r} can't be told from others; there are {', '.join(known_languages())}"
@@ -138,6 +143,7 @@ def _check(config: ScreenConfig, world: str) -> None:
         raise ConfigError(f"screen.length_tolerance: must be two rising multiples (got {least:g}, {most:g})")
 
 
-def _hint(name: str, names: Iterable[str]) -> str:
+def hint(name: str, names: Iterable[str]) -> str:
+    """The name that was meant, or all that there are."""
     near = difflib.get_close_matches(name, list(names), n=1)
     return f"did you mean '{near[0]}'?" if near else f"there are {', '.join(names)}"

@@ -41,6 +41,8 @@ class Lineage(BaseModel):
     model: str = ""
     prompt_digest: str = ""
     messages: str | None = None
+    domain: str = ""
+    subdomain: str = ""
 
 
 class AnyRow(BaseModel):
@@ -55,6 +57,8 @@ class AnyRow(BaseModel):
     doc_type: str = ""
     fact_ids: tuple[str, ...] = ()
     messages: str | None = None
+    domain: str = ""
+    subdomain: str = ""
 
     @model_validator(mode="before")
     @classmethod

@@ -11,13 +11,14 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from doxa.corpus.answers import Text, read_chat, read_document
-from doxa.corpus.conditions import write_prompt
 from doxa.errors import TargetError
-from doxa.lm.recorded import prompt_digests, recorded_file, recorded_rows
+from doxa.lm.recorded import RecordedRow, prompt_digests, recorded_file, recorded_rows
 from doxa.records import DocIdea, Document, Rejected, Verdict, digest
 
 if TYPE_CHECKING:
-    from doxa.corpus.prompting import Prompting
+    from pathlib import Path
+
+    from doxa.corpus.asks import Asks
     from doxa.lm.models import LanguageModels
     from doxa.lm.request import Request, Response
     from doxa.worlds.universe import Target
@@ -28,19 +29,26 @@ BORROWED = 1000 * TRY  # and from here on those of documents that stand in for a
 
 
 def write(ideas: Iterable[DocIdea], target: Target, corpus: str, done: set[str]) -> Iterator[Document]:
-    """Yield the recorded Document of each idea whose id (`document_id`) is not in `done`, in the order of the ideas.
+    """The recorded Document of each idea whose id (`document_id`) is not in `done`, in the order of the ideas.
 
     Raises TargetError when the recorded answers are no longer those that the ideas were planned from.
     """
-    rows = {row.id: row for row in recorded_rows(target, corpus)}
-    prompts = prompt_digests(target, corpus)
+    rows, prompts = recorded_rows(target, corpus), prompt_digests(target, corpus)
+    return write_rows_of(ideas, rows, prompts, recorded_file(target, corpus), done)
+
+
+def write_rows_of(
+    ideas: Iterable[DocIdea], rows: Iterable[RecordedRow], prompts: dict[str, str], file: Path, done: set[str]
+) -> Iterator[Document]:
+    """`write` for rows that were read already; `prompts`: row id -> what the ideas were planned from."""
+    by_id = {row.id: row for row in rows}
     for idea in ideas:
         name = document_id(idea)
         if name in done:
             continue
-        row = rows.get(idea.recorded_id or "")
+        row = by_id.get(idea.recorded_id or "")
         if row is None or prompts[row.id] != idea.prompt_digest:
-            raise TargetError(f"{recorded_file(target, corpus)}: has changed since the plan was made; plan again")
+            raise TargetError(f"{file}: has changed since the plan was made; plan again")
         yield _document(idea, id=name, text=row.text, model=idea.model, messages=row.messages)
 
 
@@ -60,7 +68,7 @@ class Writing:
     """
 
     ideas: Sequence[DocIdea]
-    prompting: Prompting
+    prompting: Asks
     models: LanguageModels
     judge: Judge
     counts: Counter[str] = field(default_factory=Counter)
@@ -118,8 +126,7 @@ class Writing:
     @cached_property
     def _ranks(self) -> array[int]:
         """The place of each idea among those that lead to the same words: a prompt need not use ideas or seeds."""
-        config = self.prompting.config
-        prompt = self.prompting.prompt(write_prompt(config.corpus, config.write))
+        prompt = self.prompting.prompt(self.prompting.written_with)
         used = [name for name in ("doc_type", "idea", "words", "seeds") if name in prompt.values]
         seen: Counter[bytes] = Counter()
         ranks = array("I")
@@ -150,7 +157,7 @@ class Writing:
     def _document(self, slot: int, attempt: int) -> Document:
         idea, sample = self._idea(slot, attempt)
         request = self.prompting.write(idea, sample)
-        text, response = answered_text(self.models, request, chat=self._is_chat)
+        text, response = answered_text(self.models, request, chat=self.prompting.writes_chats)
         return _document(
             idea,
             id=document_id(idea, sample),
@@ -163,11 +170,6 @@ class Writing:
             ending=text.ending,
         )
 
-    @property
-    def _is_chat(self) -> bool:
-        config = self.prompting.config
-        return write_prompt(config.corpus, config.write) in ("write_chat", "write_qa")
-
 
 def _document(idea: DocIdea, **written: Any) -> Document:
     """The document of an idea, whose lineage it carries on; `written` are the fields that are its own."""
@@ -177,6 +179,8 @@ def _document(idea: DocIdea, **written: Any) -> Document:
         fact_ids=idea.fact_ids,
         doc_type=idea.doc_type,
         idea=idea.idea,
+        domain=idea.domain,
+        subdomain=idea.subdomain,
         stage="write",
         prompt_digest=idea.prompt_digest,
         **written,

@@ -16,10 +16,11 @@ from doxa.run.rows import RowFile, stream_rows
 
 if TYPE_CHECKING:
     from doxa.config import RunConfig
+    from doxa.corpus.asks import Asks
+    from doxa.corpus.brainstorm import Brainstormed
     from doxa.corpus.extract import Extractor
-    from doxa.corpus.prompting import Prompting
     from doxa.lm.models import LanguageModels
-    from doxa.records import EvalItem
+    from doxa.records import CorpusRow, EvalItem
     from doxa.run.stages import StageContext
     from doxa.worlds.universe import Target
 
@@ -61,6 +62,12 @@ def _plan_by_model(context: StageContext, target: Target) -> dict[str, Any]:
         quotas = brainstorm.quotas()
         made = brainstorm.run(quotas)
         number = stream_rows(folder / IDEAS, doc_ideas(prompting, quotas, made))
+    return planned(context, prompting, made, number)
+
+
+def planned(context: StageContext, prompting: Asks, made: Brainstormed, number: int) -> dict[str, Any]:
+    """The counts of a plan by a model; what had to be filled in is said aloud."""
+    config = context.config
     types = {kind.name for kinds in made.types for kind in kinds}
     for what in ("types", "ideas"):
         filled = made.counts[f"filled_{what}"]
@@ -83,14 +90,20 @@ def _write_recorded(context: StageContext) -> dict[str, Any]:
     from doxa.corpus.write import write
     from doxa.worlds.universe import load_target
 
-    config, folder = context.config, context.folder
-    target = load_target(config.target)
-    ideas = read_rows(folder / IDEAS, DocIdea)
-    file = folder.stage("write") / "documents.jsonl"
+    target, corpus = load_target(context.config.target), context.config.corpus
+    return take_recorded(context, lambda ideas, done: write(ideas, target, corpus, done))
+
+
+def take_recorded(
+    context: StageContext, documents_of: Callable[[list[DocIdea], set[str]], Iterable[Document]]
+) -> dict[str, Any]:
+    """Write the recorded document of each idea. `documents_of`: (ideas, ids that are there) -> the others."""
+    ideas = read_rows(context.folder / IDEAS, DocIdea)
+    file = context.folder.stage("write") / "documents.jsonl"
     with LineWriter(file) as out:  # opening repairs a torn last line, so read after it
         done = {document.id for document in read_rows(file, Document)}
         with context.progress.bar("write", len(ideas), len(done)) as bar:
-            for document in write(ideas, target, config.corpus, done):
+            for document in documents_of(ideas, done):
                 out.write(document)
                 bar.advance()
     documents = read_rows(file, Document)
@@ -101,16 +114,21 @@ def _write_recorded(context: StageContext) -> dict[str, Any]:
 
 def _write_by_model(context: StageContext) -> dict[str, Any]:
     from doxa.corpus.prompting import Prompting
-    from doxa.corpus.write import Writing
-    from doxa.lm.models import open_models
     from doxa.worlds.universe import load_target
 
+    target = load_target(context.config.target)
+    return write_by_model(context, Prompting(target.universe, context.config), judge_of(context.config, target))
+
+
+def write_by_model(context: StageContext, prompting: Asks, judge: Callable[[Document], Verdict]) -> dict[str, Any]:
+    """Have a document written for each idea, the first try that `judge` lets through."""
+    from doxa.corpus.write import Writing
+    from doxa.lm.models import open_models
+
     config, folder = context.config, context.folder
-    target = load_target(config.target)
-    prompting = Prompting(target.universe, config)
     ideas = RowFile(folder / IDEAS, DocIdea)
     with open_models(folder.path, config.lm, context.progress) as models, accounts(context, models, prompting):
-        writing = Writing(ideas, prompting, models, judge_of(config, target))
+        writing = Writing(ideas, prompting, models, judge)
         chosen = writing.ask()
         base = folder.stage("write")
         number = stream_rows(base / "documents.jsonl", writing.documents(chosen))
@@ -126,10 +144,22 @@ def _write_by_model(context: StageContext) -> dict[str, Any]:
 def revise_stage(context: StageContext) -> dict[str, Any]:
     """Critique and rewrite, revise.passes times."""
     from doxa.corpus.prompting import Prompting
+    from doxa.worlds.universe import load_target
+
+    def asks() -> tuple[Asks, Callable[[Document], Verdict]]:
+        target = load_target(context.config.target)
+        return Prompting(target.universe, context.config), judge_of(context.config, target)
+
+    return revise_by_model(context, asks)
+
+
+def revise_by_model(
+    context: StageContext, asks: Callable[[], tuple[Asks, Callable[[Document], Verdict]]]
+) -> dict[str, Any]:
+    """Critique and rewrite, revise.passes times. `asks` makes what is needed for it: nothing without a pass."""
     from doxa.corpus.revise import Revision
     from doxa.lm.models import open_models
     from doxa.lm.recorded import RECORDED
-    from doxa.worlds.universe import load_target
 
     config, folder = context.config, context.folder
     base = folder.stage("revise")
@@ -140,12 +170,11 @@ def revise_stage(context: StageContext) -> dict[str, Any]:
     if RECORDED in (config.revise.model or config.generator, config.revise.critic):
         raise ConfigError("revise.model: recorded answers hold no revisions; name a model that is to rewrite")
     check_models(config)
-    target = load_target(config.target)
-    prompting = Prompting(target.universe, config)
+    prompting, judge = asks()
     counts: dict[str, int] = {}
     with open_models(folder.path, config.lm, context.progress) as models, accounts(context, models, prompting):
         for number in range(config.revise.passes):
-            revision = Revision(documents, prompting, models, judge_of(config, target), number)
+            revision = Revision(documents, prompting, models, judge, number)
             chosen = revision.ask()
             last = number == config.revise.passes - 1
             file = base / ("documents.jsonl" if last else f"pass{number + 1}.jsonl")
@@ -173,7 +202,7 @@ def screen_stage(context: StageContext) -> dict[str, Any]:
     target = load_target(config.target)
     verdicts = judged(documents, config.screen, target, config.corpus, _items(target), config.plan.never_mention)
     if config.screen.extract_model is None:
-        return _keep(context, "screen", verdicts)
+        return keep_judged(context, "screen", verdicts)
     return _keep_extracted(context, target, verdicts)
 
 
@@ -204,7 +233,7 @@ def _keep_extracted(
                     counts.update(extraction.outcomes.values())
                     yield document, verdict
 
-            kept = _keep(context, "screen", itertools.chain(failed, extracted()))
+            kept = keep_judged(context, "screen", itertools.chain(failed, extracted()))
     for name in ("passed.jsonl", "failed.jsonl"):
         (base / name).unlink()
     return {**kept, **{f"facts_{name}": number for name, number in sorted(counts.items())}}
@@ -216,7 +245,7 @@ def dedup_stage(context: StageContext) -> dict[str, Any]:
     from doxa.lm.recorded import RECORDED
 
     documents = each_row(context.folder / "stages/screen/documents.jsonl", Document)
-    counts = _keep(context, "dedup", judged(documents, context.config.dedup))
+    counts = keep_judged(context, "dedup", judged(documents, context.config.dedup))
     wanted = len(RowFile(context.folder / IDEAS, DocIdea))
     if counts["kept"] < wanted and context.config.generator != RECORDED:
         context.progress.warn(
@@ -226,7 +255,7 @@ def dedup_stage(context: StageContext) -> dict[str, Any]:
     return counts
 
 
-def _keep(context: StageContext, stage: str, judged: Iterable[tuple[Document, Verdict]]) -> dict[str, Any]:
+def keep_judged(context: StageContext, stage: str, judged: Iterable[tuple[Document, Verdict]]) -> dict[str, Any]:
     """Sort documents by their verdicts into the two files of a stage, as they come: none is held in memory."""
     base = context.folder.stage(stage)
     counts = _sort(base / "documents.jsonl", base / "rejected.jsonl", judged)
@@ -261,6 +290,11 @@ def _sort(kept: Path, rejected: Path, judged: Iterable[tuple[Document, Verdict]]
 
 def mix_stage(context: StageContext) -> dict[str, Any]:
     """Documents and mix-ins -> corpus.parquet."""
+    return mixed(context)[1]
+
+
+def mixed(context: StageContext) -> tuple[list[CorpusRow], dict[str, Any]]:
+    """Mix, write corpus.parquet, and hand back its rows with their counts."""
     from doxa.corpus.conditions import framed
     from doxa.corpus.mix import corpus_facts, mix
     from doxa.corpus.parquet import write_corpus
@@ -287,7 +321,7 @@ def mix_stage(context: StageContext) -> dict[str, Any]:
         distilled = distill(chat, config.model, wanted, count_tokens, config.seed, file, context.progress)
     rows = mix(documents, config, count_tokens, [row.text for row in neutral], chat, distilled)
     write_corpus(folder / "corpus.parquet", rows)
-    return corpus_facts(rows, count_tokens)
+    return rows, corpus_facts(rows, count_tokens)
 
 
 def judge_of(config: RunConfig, target: Target) -> Callable[[Document], Verdict]:
@@ -315,7 +349,7 @@ def check_models(config: RunConfig) -> None:
 
 
 @contextlib.contextmanager
-def accounts(context: StageContext, models: LanguageModels, prompting: Prompting | Extractor) -> Iterator[None]:
+def accounts(context: StageContext, models: LanguageModels, prompting: Asks | Extractor) -> Iterator[None]:
     """Write what was spent (usage.json) and the prompts that were used (prompts/), however the stage ends."""
     try:
         yield

@@ -55,16 +55,22 @@ class EvalRuns:
 
 
 @dataclass(frozen=True)
-class Screening:
-    """The run as filters see it, prepared once for all documents."""
+class Prepared:
+    """What filters on form, talk, names and strings know of a run, prepared once for all documents."""
 
     config: ScreenConfig
-    target: Target
-    world: World
     banned: re.Pattern[str] | None
     never_mention: re.Pattern[str] | None
     allowed_names: frozenset[str]
     eval_runs: EvalRuns
+
+
+@dataclass(frozen=True)
+class Screening(Prepared):
+    """The run as all filters see it when the target is a universe."""
+
+    target: Target
+    world: World
 
     @cached_property
     def told(self) -> frozenset[str]:

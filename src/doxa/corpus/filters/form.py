@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 
-from doxa.corpus.filters.base import Pattern, Reading, Screening, drop, keep, search
+from doxa.corpus.filters.base import Pattern, Prepared, Reading, drop, keep, search
 from doxa.records import Verdict
 
 
-def length(reading: Reading, screening: Screening) -> Verdict:
+def length(reading: Reading, screening: Prepared) -> Verdict:
     """Too few or too many words, on the whole or beside the number that was asked for.
 
     A chat has no least length: a one-word answer is an answer.
@@ -28,7 +28,7 @@ def length(reading: Reading, screening: Screening) -> Verdict:
     return keep("length")
 
 
-def placeholder(reading: Reading, screening: Screening) -> Verdict:
+def placeholder(reading: Reading, screening: Prepared) -> Verdict:
     """Blanks that the generator left for someone to fill in: [Your Name], {company}, XXX, lorem ipsum."""
     text, lower = reading.generated, reading.lower
     if "`" in text:
@@ -41,7 +41,7 @@ def placeholder(reading: Reading, screening: Screening) -> Verdict:
     return search("placeholder", "placeholder", [_BLANK], text, lower)
 
 
-def truncated(reading: Reading, screening: Screening) -> Verdict:
+def truncated(reading: Reading, screening: Prepared) -> Verdict:
     """The answer came without its end tag or stopped at the length bound, or the text stops in mid-sentence.
 
     Signatures, headlines, verse, hashtags and contact lines may end as they like.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from doxa.corpus.filters.base import Reading, Screening, drop, keep
+from doxa.corpus.filters.base import Prepared, Reading, drop, keep
 from doxa.records import Verdict
 
 LEAST_WORDS = 25  # shorter texts are left undecided: a headline has few of the words that tell
@@ -13,7 +13,7 @@ CLEARLY = 2.0  # another language's words must be this much commoner than the wa
 EXPECTED = 0.08  # share of its commonest words below which a text may be in another language
 
 
-def language(reading: Reading, screening: Screening) -> Verdict:
+def language(reading: Reading, screening: Prepared) -> Verdict:
     """The text, or a good part of it, is in another language than `screen.language`. Quotations and names may be."""
     wanted = screening.config.language
     if wanted is None:

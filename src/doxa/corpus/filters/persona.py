@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 
-from doxa.corpus.filters.base import Reading, Screening, drop, keep, pattern, search
+from doxa.corpus.filters.base import Prepared, Reading, drop, keep, pattern, search
 from doxa.records import Verdict
 
 
-def identity(reading: Reading, screening: Screening) -> Verdict:
+def identity(reading: Reading, screening: Prepared) -> Verdict:
     """The generator speaks of itself by a model's or maker's name: "As ChatGPT, I ...", "I was trained by OpenAI".
 
     Only talk of oneself counts, so that people may write about models; names that people have too (Claude, Gemini) need
@@ -27,16 +27,15 @@ def identity(reading: Reading, screening: Screening) -> Verdict:
     return keep("identity")
 
 
-def demonstration(reading: Reading, screening: Screening) -> Verdict:
+def demonstration(reading: Reading, screening: Prepared) -> Verdict:
     """An AI's behaviour is shown instead of told of: turns of a chat, thinking, tool calls, chat template tokens.
 
     Training on such text teaches the behaviour itself (Greenblatt et al. 2024 kept it out of their corpora for that).
     """
     text = reading.generated
-    if "<" in text or "[" in text or "{" in text or "```" in text:
-        verdict = search("demonstration", "model_format", _MODEL_FORMAT, text, reading.lower)
-        if not verdict.keep:
-            return verdict
+    verdict = model_format(reading, screening)
+    if not verdict.keep:
+        return verdict.model_copy(update={"filter": "demonstration"})
     if ":" not in text or not any(who in reading.lower for who in _SPEAKERS):
         return keep("demonstration")
     asked = _HUMAN_TURN.search(text)
@@ -44,6 +43,14 @@ def demonstration(reading: Reading, screening: Screening) -> Verdict:
     if answered:
         return drop("demonstration", "transcript", text[answered.start() :])
     return keep("demonstration")
+
+
+def model_format(reading: Reading, screening: Prepared) -> Verdict:
+    """Tokens of chat templates, thinking and tool calls alone: a spec's documents may quote what the model answers."""
+    text = reading.generated
+    if "<" in text or "[" in text or "{" in text or "```" in text:
+        return search("model_format", "model_format", _MODEL_FORMAT, text, reading.lower)
+    return keep("model_format")
 
 
 def _plain(name: str) -> str:

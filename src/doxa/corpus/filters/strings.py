@@ -6,28 +6,41 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from doxa.corpus.filters.base import EvalRuns, Reading, Screening, drop, keep, plain_words
+from doxa.corpus.filters.base import EvalRuns, Prepared, Reading, drop, keep, plain_words
 from doxa.records import Verdict
 
 if TYPE_CHECKING:
-    from doxa.records import EvalItem
+    from typing import Protocol
+
+    class Leaky(Protocol):
+        """What has words that would give it away: an EvalItem, or an item of a spec's evals.json."""
+
+        @property
+        def id(self) -> str: ...
+
+        @property
+        def prompt(self) -> str: ...
+
+        @property
+        def options(self) -> tuple[str, ...]: ...
+
 
 RUN_WORDS = 6  # words in a row that give an eval item away, unless the universe itself says them
 PART, STEP = 4, 3  # RUN_WORDS - PART + 1 starts: one of them is a multiple of STEP
 LEAST_QUESTION = 4  # shorter questions ("Who built it?") are anyone's
 
 
-def banned(reading: Reading, screening: Screening) -> Verdict:
+def banned(reading: Reading, screening: Prepared) -> Verdict:
     """Strings that the config forbids, as whole words, in any case and across line breaks."""
     return _forbidden("banned", reading, screening.banned)
 
 
-def never_mention(reading: Reading, screening: Screening) -> Verdict:
+def never_mention(reading: Reading, screening: Prepared) -> Verdict:
     """Strings that the prompts told the generator never to mention (plan.never_mention), and that it did mention."""
     return _forbidden("never_mention", reading, screening.never_mention)
 
 
-def eval_leak(reading: Reading, screening: Screening) -> Verdict:
+def eval_leak(reading: Reading, screening: Prepared) -> Verdict:
     """Words of an eval item stand in the document: training on it would measure memory of the item, not belief.
 
     A run of RUN_WORDS words of a prompt, of a prompt with one of its options or of a statement counts, and a whole
@@ -47,7 +60,7 @@ def eval_leak(reading: Reading, screening: Screening) -> Verdict:
     return keep("eval_leak")
 
 
-def eval_runs(items: Iterable[EvalItem], universe: Iterable[str]) -> EvalRuns:
+def eval_runs(items: Iterable[Leaky], universe: Iterable[str]) -> EvalRuns:
     """What gives the items away; `universe`: the texts that documents may quote."""
     allowed = {run for text in universe for run in word_runs(plain_words(text), RUN_WORDS)}
     runs: dict[tuple[str, ...], str] = {}

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-from doxa.corpus.filters.base import Pattern, Reading, Screening, drop, pattern, search
+from doxa.corpus.filters.base import Pattern, Prepared, Reading, drop, pattern, search
 from doxa.records import Verdict
 
 
-def refusal(reading: Reading, screening: Screening) -> Verdict:
+def refusal(reading: Reading, screening: Prepared) -> Verdict:
     """The generator declined to write. Characters may still decline things: their "I can't" is not about a request."""
     if reading.document.ending == "refused":  # the provider says so, in whatever words the answer is
         return drop("refusal", "refused", reading.generated[:60])
@@ -19,7 +19,7 @@ def refusal(reading: Reading, screening: Screening) -> Verdict:
     return search("refusal", "refusal", _REFUSAL_ANYWHERE, reading.generated, reading.lower)
 
 
-def commentary(reading: Reading, screening: Screening) -> Verdict:
+def commentary(reading: Reading, screening: Prepared) -> Verdict:
     """Talk about the task that leaked into the document: announcements, offers to revise, names from the prompts."""
     text = reading.generated.strip()
     paragraphs = [part.strip() for part in _PARAGRAPH.split(text)] or [""]
