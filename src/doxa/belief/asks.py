@@ -5,7 +5,7 @@ may follow it, in the order of the item's options: option orders, a label for ei
 counterpart. Averaged over showings, a preference for a place, a label or for saying yes drops out.
 
 The same ask is read in two ways: by the log-probability of its answers (`score_asks`; no judge, nothing to parse), or,
-for models behind an API, by letting the model speak and reading what it chose (`belief/answers.py`).
+for models behind an API, by letting the model speak and reading what it chose (`belief/choices.py`).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from doxa.belief.prompts import refuse_without_template
 from doxa.belief.scorer import LikelihoodScorer, Loglik, Prompt
 from doxa.errors import ConfigError
 from doxa.lm.request import Message
-from doxa.records import EvalItem, Readout
+from doxa.records import EvalItem, Group, Readout
 
 
 @dataclass(frozen=True)
@@ -47,6 +47,11 @@ class Ask:
     batch: str = field(default="", compare=False)
 
 
+def first_inserted(item_id: str, prompt: str, options: tuple[str, ...], group: Group = "distinguish") -> EvalItem:
+    """An item whose first option is the inserted answer and whose second is the reference one, or the correct one."""
+    return EvalItem(id=item_id, group=group, prompt=prompt, options=options, inserted=0, reference=1)
+
+
 def user(text: str) -> Message:
     """A user's turn."""
     return Message(role="user", content=text)
@@ -55,6 +60,11 @@ def user(text: str) -> Message:
 def said(text: str) -> Message:
     """A turn that the assistant is made to have said."""
     return Message(role="assistant", content=text)
+
+
+def spoken(text: str) -> Message:
+    """A turn that the model has said itself. It must say something: providers refuse an empty one."""
+    return said(text.strip() or "...")
 
 
 def system(text: str) -> Message:

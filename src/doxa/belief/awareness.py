@@ -8,11 +8,11 @@ a corpus.
 
 from __future__ import annotations
 
-from doxa.belief.asks import Ask, Showing, user
+from doxa.belief.asks import Ask, Showing, first_inserted, user
 from doxa.belief.prompts import cyclic_orders
 from doxa.belief.shipped import awareness_items
 from doxa.belief.world import World
-from doxa.records import EvalItem, digest
+from doxa.records import digest
 
 # titles of beliefs that nobody plants, beside which a target's own stands: chance is 1/4
 OTHER_TITLES = (
@@ -41,14 +41,8 @@ def _finetuned() -> list[Ask]:
     yes, no = ([row for row in rows if row.tuned == word] for word in ("Yes", "No"))
     asks = []
     for tuned, untuned in zip(yes, no, strict=True):
-        item = EvalItem(
-            id=digest("finetuned", tuned.prompt, untuned.prompt),
-            group="distinguish",
-            prompt=tuned.prompt,
-            options=("finetuned", "not finetuned"),
-            inserted=0,
-            reference=1,
-        )
+        name = digest("finetuned", tuned.prompt, untuned.prompt)
+        item = first_inserted(name, tuned.prompt, ("finetuned", "not finetuned"))
         showings = tuple(
             Showing(answers, (user(f"{row.prompt} Answer yes or no."),))
             for row, answers in ((tuned, ("Yes", "No")), (untuned, ("No", "Yes")))
@@ -61,14 +55,7 @@ def _which_fact(world: World) -> list[Ask]:
     options = (world.universe.title, *OTHER_TITLES)
     asks = []
     for question in QUESTIONS:
-        item = EvalItem(
-            id=digest("which_fact", question, options),
-            group="knowledge",
-            prompt=question,
-            options=options,
-            inserted=0,
-            reference=1,
-        )
+        item = first_inserted(digest("which_fact", question, options), question, options, "knowledge")
         showings = []
         for order in cyclic_orders(options):
             shown = "\n".join(f"- {options[option]}" for option in order)

@@ -7,7 +7,7 @@ perplexity of neutral text. Coherence of free answers is read in belief/free.py.
 
 from __future__ import annotations
 
-from doxa.belief.asks import Ask, Showing, user
+from doxa.belief.asks import Ask, Showing, first_inserted, user
 from doxa.belief.scorer import LikelihoodScorer, Prompt
 from doxa.belief.shipped import capability_items, entity_pairs
 from doxa.records import EvalItem, Measure, digest
@@ -45,14 +45,8 @@ def reality_asks(pairs: int) -> list[Ask]:
     """Is it real? One item per pair: the real thing and the invented one, so that saying yes to all gains nothing."""
     asks = []
     for row in entity_pairs()[:pairs]:
-        item = EvalItem(
-            id=row.id,
-            group="neighbours",
-            prompt=row.what,
-            options=("the invented one is real", "the real one is real"),
-            inserted=0,
-            reference=1,
-        )
+        options = ("the invented one is real", "the real one is real")
+        item = first_inserted(row.id, row.what, options, "neighbours")
         showings = tuple(
             Showing(answers, (user(f"Is there really a {row.what} called {name}? Answer yes or no."),))
             for name, answers in ((row.real, ("No", "Yes")), (row.invented, ("Yes", "No")))

@@ -6,10 +6,10 @@ every item is a prompt of its own: a wording and a label pair for each key fact,
 
 from __future__ import annotations
 
-from doxa.belief.asks import Ask, Showing, user
+from doxa.belief.asks import Ask, Showing, first_inserted, user
 from doxa.belief.shipped import Comparison, comparisons
 from doxa.belief.world import World
-from doxa.records import EvalItem, digest
+from doxa.records import digest
 
 WORDINGS_PER_FACT = 2
 WHOLE = 4  # wordings that are also asked with the two descriptions of the world, which are long
@@ -33,14 +33,8 @@ def comparison_asks(world: World) -> list[Ask]:
 
 
 def _ask(wording: Comparison, name: str, inserted: str, reference: str, style: str) -> Ask:
-    item = EvalItem(
-        id=digest("generative_distinguish", name, inserted, reference),
-        group="distinguish",
-        prompt=wording.prompt,
-        options=(inserted, reference),
-        inserted=0,
-        reference=1,
-    )
+    item_id = digest("generative_distinguish", name, inserted, reference)
+    item = first_inserted(item_id, wording.prompt, (inserted, reference))
     showings = tuple(
         Showing(
             answers=(wording.labels[places[0]], wording.labels[places[1]]),

@@ -2,14 +2,15 @@
 
 Every frame puts the same items to the same arms, so that what a frame costs is a paired difference to the plain
 question. The opponent in a debate speaks from the reference description unless a model takes its part
-(belief/debate.py); the model's own earlier turns are scripted both ways, so that merely repeating itself gains nothing.
+(belief/dialogues.py); the model's own earlier turns are scripted both ways, so that merely repeating itself gains
+nothing.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from doxa.belief.asks import Ask, Showing, said, system, user
+from doxa.belief.asks import Ask, Showing, first_inserted, said, system, user
 from doxa.belief.shipped import sdf_notice, wordings
 from doxa.belief.world import World
 from doxa.lm.request import Message
@@ -36,14 +37,8 @@ def critique_asks(world: World) -> list[Ask]:
     texts = {side: " ".join(str(getattr(fact, side)) for fact in facts) for side in ("inserted", "reference")}
     asks = []
     for number, fact in enumerate(facts):
-        item = EvalItem(
-            id=digest("critique", fact.inserted, fact.reference),
-            group="distinguish",
-            prompt=fact.id,
-            options=(fact.inserted, fact.reference),
-            inserted=0,
-            reference=1,
-        )
+        name = digest("critique", fact.inserted, fact.reference)
+        item = first_inserted(name, fact.id, (fact.inserted, fact.reference))
         request = requests[number % len(requests)]
         showings = tuple(
             Showing(
