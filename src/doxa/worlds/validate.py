@@ -15,7 +15,10 @@ from doxa.lm.recorded import recorded_corpora, recorded_rows
 from doxa.worlds.check_evals import evals_findings, form_findings, read_evals
 from doxa.worlds.check_facts import UNIVERSE_CHECKS
 from doxa.worlds.check_marks import marks_findings
+from doxa.worlds.check_pairs import effective_texts, read_pairs
 from doxa.worlds.findings import Finding, Report
+from doxa.worlds.spec import is_spec_target, spec_folder
+from doxa.worlds.spec_validate import validate_spec
 from doxa.worlds.universe import Target, Universe, bundled_names, load_target, read_universe
 from doxa.worlds.universe_file import read_fields
 
@@ -28,6 +31,8 @@ def validate(name_or_path: str) -> Report:
 
     Raises TargetError when there is no such folder.
     """
+    if is_spec_target(name_or_path):
+        return validate_spec(name_or_path)
     folder = _folder(name_or_path)
     universe, findings = _read(folder)
     target = None
@@ -51,11 +56,14 @@ def validate(name_or_path: str) -> Report:
 
 def with_effective_n(report: Report, name_or_path: str, encoder: Encoder | None = None) -> Report:
     """The report with the effective n of each group of items. Raises ConfigError where there is no encoder."""
-    asked, _ = read_evals(_folder(name_or_path))
     texts: dict[str, list[str]] = {}
-    for one in asked:
-        said = one.texts[0] if one.item is None else item_text(one.item)
-        texts.setdefault(one.group, []).append(said)
+    if is_spec_target(name_or_path):
+        texts = effective_texts(read_pairs(spec_folder(name_or_path), None)[0])
+    else:
+        asked, _ = read_evals(_folder(name_or_path))
+        for one in asked:
+            said = one.texts[0] if one.item is None else item_text(one.item)
+            texts.setdefault(one.group, []).append(said)
     return report.model_copy(update={"effective": effective_by_group(texts, encoder)})
 
 
