@@ -10,7 +10,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from doxa.commands import authoring, corpus, depth, generation, items, judging, server, talk
+from doxa.commands import authoring, corpus, depth, generation, items, judging, server, spec, talk
 from doxa.errors import DoxaError, WaitingError
 
 app = typer.Typer(
@@ -204,7 +204,7 @@ def models_path(name: Annotated[str, typer.Argument(help="A model's name, Huggin
     print(model_folder(name))
 
 
-for _group in (authoring, items, generation, corpus, depth, judging, talk, server):
+for _group in (authoring, items, generation, corpus, depth, judging, talk, server, spec):
     _group.register(app, speaking)
 
 

@@ -26,11 +26,15 @@ def register(app: typer.Typer, speaking: Callable[[Callable[..., None]], Callabl
     app.command("import")(speaking(import_))
 
 
-def init(name: Annotated[Path, typer.Argument(help="The new target folder.")]) -> None:
-    """Start a target: universe.yaml, evals.json and doxa.yaml to edit."""
-    from doxa.worlds.scaffold import init as write
+def init(
+    name: Annotated[Path, typer.Argument(help="The new target folder.")],
+    spec: Annotated[bool, typer.Option("--spec", help="A model spec (spec.md) instead of a universe.")] = False,
+) -> None:
+    """Start a target: universe.yaml (or spec.md), evals.json and doxa.yaml to edit."""
+    from doxa.worlds.scaffold import init as init_universe
+    from doxa.worlds.spec_scaffold import init_spec
 
-    for file in write(name):
+    for file in (init_spec if spec else init_universe)(name):
         print(file)
     print(f"edit them, then: doxa validate {name}")
 
@@ -55,9 +59,18 @@ def draft(
     ] = None,
     instructions: Annotated[str, typer.Option("--instructions", help="Wishes that reach every step.")] = "",
     budget_usd: Annotated[float | None, typer.Option("--budget-usd", help="Stop before more is spent.")] = None,
+    spec: Annotated[
+        Path | None, typer.Option("--spec", help="A folder with a spec.md: decompose it (as doxa spec tree does).")
+    ] = None,
 ) -> None:
     """Let a model draft what a target lacks: contexts, key facts, eval items. Run again to continue."""
     from doxa.errors import ConfigError
+
+    if spec is not None:
+        if claim or from_ or counterpart or out or instructions or plausibility or items:
+            raise ConfigError("--spec: a spec is decomposed as it is; leave the claim and all options but --model away")
+        _decompose(spec, model, budget_usd)
+        return
     from doxa.worlds.articles import read_articles
     from doxa.worlds.draft import Draft, check_folder, folder_for
     from doxa.worlds.draft import draft as write
@@ -142,13 +155,24 @@ def import_(
     print(f"{out}: {work.format}; every skipped row is named in {out / REPORT}")
 
 
+def _decompose(folder: Path, model: str, budget_usd: float | None) -> None:
+    from doxa.commands.spec import write_tree
+    from doxa.worlds.spec import TREE_FILE, load_spec_target
+
+    target = load_spec_target(str(folder))
+    write_tree(target, target.folder / TREE_FILE, model, budget_usd=budget_usd)
+
+
 def _with_model(report: Report, target: str, model: str) -> Report:
     """The report with what a model found; its answers are kept in the cache, so asking again costs nothing."""
-    from doxa.errors import TargetError
+    from doxa.errors import ConfigError, TargetError
     from doxa.lm.embedded import cache_home
     from doxa.worlds.check_model import model_findings
+    from doxa.worlds.spec import is_spec_target
     from doxa.worlds.universe import load_target
 
+    if is_spec_target(target):
+        raise ConfigError("--model: looks for contradictions between the contexts of a universe; a spec has none")
     try:
         loaded = load_target(target)
     except TargetError as error:

@@ -88,13 +88,18 @@ def write_augmented(folder: Path, about: SpecAbout, done: Decomposed) -> list[Pa
     from doxa.worlds.spec import SPEC_FILE, TREE_FILE
     from doxa.worlds.universe_file import as_yaml
 
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise TargetError(f"{folder}: is there already; name a new folder with --out")
+    check_new(folder)
     body = with_slots(done.spec.text, done.spec.model_name, done.spec.provider_name)
     head = as_yaml(about.model_dump())
     write_whole(folder / SPEC_FILE, f"---\n{head}---\n\n{body}\n")
     write_whole(folder / TREE_FILE, tree_yaml(done.tree, done.spec))
     return [folder / SPEC_FILE, folder / TREE_FILE]
+
+
+def check_new(folder: Path) -> None:
+    """Raise TargetError for a folder that holds something. To be asked before anything is spent."""
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise TargetError(f"{folder}: is there already; name a new folder with --out")
 
 
 def _read(text: str, rules: tuple[Assertion, ...], finer: bool) -> dict[str, list[str]]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from doxa.corpus.filters.attribution import CAUSE, bare
 from doxa.errors import TargetError
+from doxa.worlds.spec_grounding import shared
 from doxa.worlds.spec_text import LEAST_WORDS, is_verbatim, sentences_of
 from doxa.worlds.spec_tree import Assertion, Domain, SpecTree, Subdomain
 
@@ -40,20 +41,21 @@ def _subdomain(subdomain: Subdomain, spec: Spec, cut: Counter[str]) -> Subdomain
         cut["subdomains_without_rules"] += 1
         return None
     passages: list[str] = []
-    moved: dict[int, int] = {}
+    moved: dict[int, list[int]] = {}  # number of a passage -> those of the parts that are left of it
     for number, passage in enumerate(subdomain.passages, start=1):
         kept = _passages(passage, spec)
         cut["passages_cut"] += kept != [passage]
-        if kept:
-            moved[number] = len(passages) + 1
+        moved[number] = list(range(len(passages) + 1, len(passages) + len(kept) + 1))
         passages += kept
     if not passages:  # documents need a source; these give their reasons away, which is counted
         cut["passages_with_reasons_kept"] += len(subdomain.passages)
-        passages, moved = list(subdomain.passages), {at: at for at in range(1, len(subdomain.passages) + 1)}
+        passages = list(subdomain.passages)
+        moved = {number: [number] for number in moved}
     summary = _summary(subdomain.summary)
     cut["summaries_cut"] += summary != subdomain.summary
     told = tuple(
-        assertion.model_copy(update={"passage": moved.get(assertion.passage or 0)}) for assertion in assertions
+        one.model_copy(update={"passage": _rests_on(one, moved.get(one.passage or 0, []), passages, spec)})
+        for one in assertions
     )
     return Subdomain(
         id=subdomain.id,
@@ -78,6 +80,11 @@ def _rule(assertion: Assertion, cut: Counter[str]) -> Assertion | None:
         cut["reasons_cut"] += 1
     cut["reasons_cut"] += bool(assertion.why)
     return assertion.model_copy(update={"statement": statement, "why": ""})
+
+
+def _rests_on(rule: Assertion, places: list[int], passages: list[str], spec: Spec) -> int | None:
+    """Of the parts of a rule's passage, the one that has most of its words."""
+    return max(places, key=lambda place: shared(rule.statement, passages[place - 1], spec), default=None)
 
 
 def _summary(summary: str) -> str:
