@@ -136,7 +136,9 @@ def validate(
 
 
 def import_(
-    format: Annotated[str, typer.Argument(help="auto, false-facts, negation-neglect, msm, rows, text or huggingface.")],
+    format: Annotated[
+        str, typer.Argument(help="auto, false-facts, negation-neglect, msm, rows, text, huggingface; spec: for a spec.")
+    ],
     sources: Annotated[list[Path], typer.Argument(help="Files or folders; of false-facts, both sides at once.")],
     out: Annotated[Path, typer.Option("--out", help="The new target folder.")],
     only: Annotated[str | None, typer.Option("--id", help="Which universe, when the source holds several.")] = None,

@@ -9,9 +9,10 @@ from doxa.errors import TargetError
 from doxa.worlds.import_false_facts import import_false_facts, is_false_facts
 from doxa.worlds.import_negation_neglect import CONTEXT, import_negation_neglect
 from doxa.worlds.import_rows import TEXTS, import_huggingface, import_rows, import_texts, is_saved_dataset
+from doxa.worlds.import_spec import import_spec
 from doxa.worlds.importing import Import, importing
 
-FORMATS = ("auto", "false-facts", "negation-neglect", "msm", "rows", "text", "huggingface")
+FORMATS = ("auto", "false-facts", "negation-neglect", "msm", "rows", "text", "huggingface", "spec")
 
 
 def import_target(format: str, sources: Sequence[Path], out: Path, only: str | None = None) -> Import:
@@ -35,6 +36,8 @@ def import_target(format: str, sources: Sequence[Path], out: Path, only: str | N
             if len(sources) > 1:
                 raise TargetError("import: a claim folder makes one target; import one at a time")
             import_negation_neglect(sources[0], work)
+        elif format == "spec":
+            import_spec(sources, work)
         elif format == "text":
             import_texts(sources, work)
         elif format == "huggingface":

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from doxa.config import explain
 from doxa.errors import TargetError
@@ -25,6 +25,15 @@ if TYPE_CHECKING:
 TREE_FILE = "tree.yaml"
 Kind = Literal["behaviour", "value", "preference", "belief", "tone"]  # of an assertion (Li et al. 2026, appendix B)
 KINDS: tuple[Kind, ...] = ("behaviour", "value", "preference", "belief", "tone")
+
+Part = TypeVar("Part")
+
+
+def _some(parts: tuple[Part, ...]) -> tuple[Part, ...]:
+    """Refuse an empty list; a list of which some part is wrong is not called empty besides."""
+    if not parts:
+        raise ValueError("must hold at least one")
+    return parts
 
 
 class Assertion(Record):
@@ -44,8 +53,8 @@ class Subdomain(Record):
     id: str = Field(min_length=1)
     name: str = Field(min_length=1)
     summary: str = Field(min_length=1)
-    passages: tuple[str, ...] = Field(min_length=1)  # verbatim from the filled spec, white space and emphasis aside
-    assertions: tuple[Assertion, ...] = Field(min_length=1)
+    passages: Annotated[tuple[str, ...], AfterValidator(_some)]  # verbatim from the filled spec, emphasis aside
+    assertions: Annotated[tuple[Assertion, ...], AfterValidator(_some)]
 
     @model_validator(mode="after")
     def _passages_exist(self) -> Subdomain:
@@ -62,13 +71,13 @@ class Domain(Record):
 
     id: str = Field(min_length=1)
     name: str = Field(min_length=1)
-    subdomains: tuple[Subdomain, ...] = Field(min_length=1)
+    subdomains: Annotated[tuple[Subdomain, ...], AfterValidator(_some)]
 
 
 class SpecTree(Record):
     """A decomposed spec. Ids differ within the tree, on each level."""
 
-    domains: tuple[Domain, ...] = Field(min_length=1)
+    domains: Annotated[tuple[Domain, ...], AfterValidator(_some)]
 
     @model_validator(mode="after")
     def _ids_differ(self) -> SpecTree:
