@@ -273,7 +273,11 @@ class DepthConfig(Strict):
     # options are scored, which is eval.dtype; answers of either are kept apart
     answer_dtype: Literal["auto", "float32", "bfloat16"] = "auto"
     temperature: float | None = Field(0.7, ge=0, le=2)
-    thinking_tokens: tuple[int, ...] = (0, 48)
+    # of reasoning before an answer; None = 0 and 48 for weights on this computer, 0 and 600 behind an API
+    thinking_tokens: tuple[Annotated[int, Field(ge=0)], ...] | None = None
+    # whether debates and doubts are also led as conversations: auto = with models behind an API, and wherever a judge
+    # reads them; with weights on this computer and no judge they would take minutes more
+    conversations: Literal["auto"] | bool = "auto"
     debate_turns: int = Field(4, ge=1)  # Slocum et al. 2025
     auditor: str | None = None  # a model that argues against the belief; None = the reference description does
     unrelated_prompts: int = Field(24, ge=2)  # everyday prompts, of 40

@@ -45,41 +45,11 @@ def _question(item: EvalItem) -> str:
 
 def choices(ask: Ask, samples: int) -> list[Choice]:
     """`samples` ways of asking: showings and option orders in turn."""
-    return [_choice(ask, sample) for sample in range(samples)]
+    return [choose(ask, sample) for sample in range(samples)]
 
 
-def read_option(choice: Choice, text: str) -> int | None:
-    """The item's option that an answer takes, or None."""
-    if set(choice.shown) in YES_NO:
-        said = read_yes_no(text)
-        words = ("Yes", "True") if said else ("No", "False")
-        place = None if said is None else next(p for p, word in enumerate(choice.shown) if word in words)
-    else:
-        place = read_choice(text, choice.shown, choice.labels)
-    return None if place is None else choice.order[place]
-
-
-def choice_measures(choice: Choice, text: str, arm: str, checkpoint: str) -> list[Measure]:
-    """Whether the option that counts was taken, and whether none could be read."""
-    item, taken = choice.ask.item, read_option(choice, text)
-    correct = choice.ask.probe in CORRECT
-    wanted = item.reference if correct else item.inserted
-    values = {"correct" if correct else "preferred": taken == wanted, "unparsed": taken is None}
-    return [
-        Measure(
-            arm=arm,
-            checkpoint=checkpoint,
-            probe=choice.ask.probe,
-            readout="text",
-            metric=metric,
-            item_id=item.id,
-            value=float(value),
-        )
-        for metric, value in values.items()
-    ]
-
-
-def _choice(ask: Ask, sample: int) -> Choice:
+def choose(ask: Ask, sample: int) -> Choice:
+    """The way in which one sample is asked: the showing and the order whose turn it is."""
     item = ask.item
     showing = ask.showings[sample % len(ask.showings)]
     count = len(item.options)
@@ -96,3 +66,34 @@ def _choice(ask: Ask, sample: int) -> Choice:
     listed = "\n".join(f"{label}. {item.options[option]}" for label, option in zip(labels, order, strict=True))
     last = user(f"{turns[-1].content}\n{CHOOSE_ANSWER}\n{listed}")
     return Choice(ask, sample, (*turns[:-1], last), order, tuple(item.options[option] for option in order), labels)
+
+
+def read_option(choice: Choice, text: str) -> int | None:
+    """The item's option that an answer takes, or None."""
+    if set(choice.shown) in YES_NO:
+        said = read_yes_no(text)
+        words = ("Yes", "True") if said else ("No", "False")
+        place = None if said is None else next(p for p, word in enumerate(choice.shown) if word in words)
+    else:
+        place = read_choice(text, choice.shown, choice.labels)
+    return None if place is None else choice.order[place]
+
+
+def choice_measures(choice: Choice, text: str, arm: str, checkpoint: str, readout: str = "text") -> list[Measure]:
+    """Whether the option that counts was taken, and whether none could be read."""
+    item, taken = choice.ask.item, read_option(choice, text)
+    correct = choice.ask.probe in CORRECT
+    wanted = item.reference if correct else item.inserted
+    values = {"correct" if correct else "preferred": taken == wanted, "unparsed": taken is None}
+    return [
+        Measure(
+            arm=arm,
+            checkpoint=checkpoint,
+            probe=choice.ask.probe,
+            readout=readout,
+            metric=metric,
+            item_id=item.id,
+            value=float(value),
+        )
+        for metric, value in values.items()
+    ]

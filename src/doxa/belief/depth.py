@@ -9,24 +9,29 @@ from __future__ import annotations
 
 import time
 
-from doxa.belief.depth_job import DepthJob, DepthRows, Loaded
-from doxa.belief.depth_parts import parts_of, requests_ahead
+from doxa.belief.depth_asked import ask_ahead, asked_parts
+from doxa.belief.depth_job import LED, DepthJob, DepthRows, Loaded, led
+from doxa.belief.depth_parts import Part, parts_of
 from doxa.belief.free import text_measures
+from doxa.belief.subjects import Subject
+from doxa.errors import ConfigError
 
 __all__ = ["DepthJob", "DepthRows", "measure_depth"]
 
 
 def measure_depth(job: DepthJob) -> DepthRows:
-    """Measure every part that is not there yet and return the rows of all."""
+    """Measure every part that is not there yet and return the rows of all.
+
+    Raises ConfigError where conversations are asked for that nothing could read, or an auditor who is never heard.
+    """
+    _refuse_unread(job)
     rows = DepthRows()
     loaded = Loaded(job)
-    ahead = requests_ahead(job)
-    if ahead:
-        job.models.answer(ahead, "asking", len(ahead))
-    with job.progress.bar("depth", sum(len(parts_of(job, subject)) for subject in job.subjects)) as bar:
+    ask_ahead(job)
+    with job.progress.bar("depth", sum(len(_parts(job, subject)) for subject in job.subjects)) as bar:
         for subject in job.subjects:
             with loaded.lent(subject):
-                for name, measure in parts_of(job, subject).items():
+                for name, measure in _parts(job, subject).items():
                     started = time.monotonic()
                     if measure(job, subject, loaded, rows):
                         rows.seconds[f"{subject.arm} {name}"] = round(time.monotonic() - started, 2)
@@ -34,3 +39,21 @@ def measure_depth(job: DepthJob) -> DepthRows:
     rows.measures += text_measures(rows.answers, job.world, job.doctag)
     rows.readouts += [row.model_copy(update={"style": "all"}) for row in rows.readouts if row.group == "capability"]
     return rows
+
+
+def _parts(job: DepthJob, subject: Subject) -> dict[str, Part]:
+    return asked_parts(job, subject) if subject.weights is None else parts_of(job, subject)
+
+
+def _refuse_unread(job: DepthJob) -> None:
+    talked = {probe for subject in job.subjects for probe in led(job, subject)}
+    if job.config.conversations is True and not talked and set(LED) & set(job.probes):
+        raise ConfigError(
+            "depth.conversations: nothing could read what they come to; name a judge with --judge, or write marks into "
+            "the target's evals.json (they read debate and pushback)"
+        )
+    if job.config.auditor is not None and "debate" in job.probes and "debate" not in talked:
+        raise ConfigError(
+            "depth.auditor: argues in debates, and none is led; name a judge with --judge, or set "
+            "depth.conversations=true"
+        )

@@ -28,7 +28,11 @@ if TYPE_CHECKING:
 
 Row = TypeVar("Row", bound=Record)
 VERSION = 1  # goes up when the code changes what a part holds
-LOCAL_TOKENS, API_TOKENS = 48, 600  # of a free answer; 600 is the published bound (Wang et al. 2025, code)
+# of a free answer, and of reasoning before one; 600 is the published bound (Wang et al. 2025, code)
+LOCAL_TOKENS, API_TOKENS = 48, 600
+LED = ("debate", "pushback", "critique")  # probes with a form in which the model speaks for itself
+# a review that takes a text for right need not repeat what it says: only a judge can read it
+LED_BY_MARKS = ("debate", "pushback")
 
 
 @dataclass(frozen=True)
@@ -114,6 +118,22 @@ def sampling_of(job: DepthJob, subject: Subject) -> Sampling:
     local = subject.weights is not None
     tokens = job.config.answer_tokens or (LOCAL_TOKENS if local else API_TOKENS)
     return Sampling(max_tokens=tokens, temperature=job.config.temperature)
+
+
+def thinking_budgets(job: DepthJob, subject: Subject) -> tuple[int, ...]:
+    """How many tokens of reasoning a subject is given, from none upwards."""
+    if job.config.thinking_tokens is not None:
+        return tuple(dict.fromkeys(job.config.thinking_tokens))
+    return (0, API_TOKENS if subject.weights is None else LOCAL_TOKENS)
+
+
+def led(job: DepthJob, subject: Subject) -> tuple[str, ...]:
+    """The chosen probes that are led as conversations of this subject, for a judge to read, or the target's marks."""
+    wanted, judges = job.config.conversations, bool(job.config.judges)
+    if wanted == "auto":
+        wanted = judges or subject.weights is None
+    readable = LED if judges else LED_BY_MARKS if job.world.marks else ()
+    return tuple(probe for probe in readable if wanted and probe in job.probes)
 
 
 def kept(

@@ -1,4 +1,7 @@
-"""The parts of a depth profile: of each arm, one per kind of question. A part is measured once and then read."""
+"""The parts of a depth profile, one per kind of question, of an arm whose weights are at hand; each is measured once.
+
+What models behind an API are asked instead stands in belief/depth_asked.py.
+"""
 
 from __future__ import annotations
 
@@ -7,18 +10,17 @@ from typing import Any
 
 from doxa.belief.asks import Ask, score_asks
 from doxa.belief.awareness import awareness_asks
-from doxa.belief.choices import Choice, choice_measures, choices, item_asks
 from doxa.belief.collateral import capability_asks, perplexity_measures, reality_asks
-from doxa.belief.depth_job import DepthJob, DepthRows, Loaded, kept, part_key, sampling_of
-from doxa.belief.dialogues import dialogues, talk_through
+from doxa.belief.depth_job import DepthJob, DepthRows, Loaded, kept, led, part_key, sampling_of, thinking_budgets
+from doxa.belief.dialogues import dialogues, talking
 from doxa.belief.direct import comparison_asks
-from doxa.belief.free import Question, ask_freely, chat_request, downstream_questions, questions, requests_of
+from doxa.belief.free import Question, ask_freely, downstream_questions, questions, requests_of
 from doxa.belief.likelihood import score_arm
 from doxa.belief.robustness import critique_asks, frame_asks
+from doxa.belief.rounds import Exchange, in_rounds
 from doxa.belief.subjects import Subject
 from doxa.belief.thinking import thinking_asks, thought_requests
-from doxa.lm.request import Request
-from doxa.records import EvalItem, Measure, Readout
+from doxa.records import Answer, EvalItem, Measure, Readout
 from doxa.run.folder import make_folder
 
 ITEM_STYLES = ("chat", "plain")
@@ -28,13 +30,11 @@ Part = Callable[[DepthJob, Subject, Loaded, DepthRows], bool]
 
 
 def parts_of(job: DepthJob, subject: Subject) -> dict[str, Part]:
-    """The parts of one arm; a model behind an API has answers only."""
-    if subject.weights is None:
-        return {"choices": _choices, "free": _free}
+    """The parts of one arm."""
     parts: dict[str, Part] = {"items": _items, **{name: _asked(name) for name in ASKS}}
     if "perplexity" in job.probes:
         parts["perplexity"] = _perplexity
-    parts["free"] = _free
+    parts["free"] = free_part
     if "thinking" in job.probes:
         parts["thinking"] = _thinking
     if {"truth_probe", "adversarial_probe", "separability"} & set(job.probes):
@@ -101,7 +101,7 @@ def _asked(name: str) -> Part:
 
 def _thinking(job: DepthJob, subject: Subject, loaded: Loaded, rows: DepthRows) -> bool:
     items = job.world.group("distinguish")
-    budgets = job.config.thinking_tokens
+    budgets = thinking_budgets(job, subject)
 
     def measure() -> list[Readout]:
         scorer = loaded.scorer(subject)
@@ -119,30 +119,36 @@ def _perplexity(job: DepthJob, subject: Subject, loaded: Loaded, rows: DepthRows
     return kept(job, subject, "perplexity", [], Measure, measure, rows.measures)
 
 
-def _free(job: DepthJob, subject: Subject, loaded: Loaded, rows: DepthRows) -> bool:
+def free_part(job: DepthJob, subject: Subject, loaded: Loaded, rows: DepthRows) -> bool:
     """Free answers lie in the response store, so there is nothing to keep beside them.
 
     Reasoning of the same length is sampled along with them: from weights on this computer, many at once cost little
     more than a few.
     """
-    config, sampling = job.config, sampling_of(job, subject)
-    asked = _questions(job, subject)
+    sampling = sampling_of(job, subject)
+    asked = questions_of(job, subject)
     if subject.weights is not None:
         requests = [request for one in asked for request in requests_of(subject, one, sampling, job.answer_dtype)]
-        if "thinking" in job.probes and sampling.max_tokens in config.thinking_tokens:
+        if "thinking" in job.probes and sampling.max_tokens in thinking_budgets(job, subject):
             items = job.world.group("distinguish")
             requests += thought_requests(subject, items, sampling.max_tokens, sampling, job.answer_dtype)
         job.models.answer(requests)
     rows.answers += ask_freely(job.models, subject, asked, sampling, job.answer_dtype)
-    if config.judges:  # what a conversation comes to needs a reader; without one its scripted form is scored
-        talks = dialogues(job.world, job.probes, config.debate_turns, config.auditor is not None)
-        local = subject.weights is not None
-        how = sampling.model_copy(update={"max_tokens": TURN_TOKENS if local else sampling.max_tokens})
-        rows.answers += talk_through(job.models, subject, job.world, talks, how, config.auditor, job.answer_dtype)
+    rows.answers += in_rounds(job.models, [conversations(job, subject)])[0]
     return True
 
 
-def _questions(job: DepthJob, subject: Subject) -> list[Question]:
+def conversations(job: DepthJob, subject: Subject) -> Exchange[list[Answer]]:
+    """The conversations that are led with a subject; none where nothing could read what they come to."""
+    config, sampling = job.config, sampling_of(job, subject)
+    if subject.weights is not None:
+        sampling = sampling.model_copy(update={"max_tokens": TURN_TOKENS})
+    talks = dialogues(job.world, led(job, subject), config.debate_turns, config.auditor is not None)
+    return talking(job.models, subject, job.world, talks, sampling, config.auditor, job.answer_dtype)
+
+
+def questions_of(job: DepthJob, subject: Subject) -> list[Question]:
+    """What a subject is asked freely."""
     config = job.config
     told = subject.context is not None
     asked = questions(
@@ -156,35 +162,6 @@ def _questions(job: DepthJob, subject: Subject) -> list[Question]:
     if config.judges and "downstream" in job.probes:
         asked += downstream_questions(job.world, config.samples)
     return asked
-
-
-def requests_ahead(job: DepthJob) -> list[Request]:
-    """All that models behind an API are asked: one batch, or one file to be answered, for all arms."""
-    requests: list[Request] = []
-    for subject in job.subjects:
-        if subject.weights is None:
-            sampling = sampling_of(job, subject)
-            requests += [request for _, request in _put_choices(job, subject)]
-            for question in _questions(job, subject):
-                requests += requests_of(subject, question, sampling, job.answer_dtype)
-    return requests
-
-
-def _put_choices(job: DepthJob, subject: Subject) -> list[tuple[Choice, Request]]:
-    asks = item_asks(chosen_items(job)) + [ask for name in ASKS for ask in chosen_asks(job, name)]
-    put = [choice for ask in asks for choice in choices(ask, job.config.choice_samples)]
-    sampling = sampling_of(job, subject)
-    return [(choice, chat_request(subject, choice.turns, sampling, job.answer_dtype, choice.sample)) for choice in put]
-
-
-def _choices(job: DepthJob, subject: Subject, loaded: Loaded, rows: DepthRows) -> bool:
-    """Everything that has options, asked of a model that can only speak."""
-    put = _put_choices(job, subject)
-    job.models.answer([request for _, request in put])
-    for choice, request in put:
-        text = job.models.response(request).text
-        rows.measures += choice_measures(choice, text, subject.arm, subject.checkpoint)
-    return True
 
 
 def _internal(job: DepthJob, subject: Subject, loaded: Loaded, rows: DepthRows) -> bool:

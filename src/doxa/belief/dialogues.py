@@ -1,8 +1,9 @@
 """Conversations of several turns in which the model speaks for itself: debate, "are you sure?", review of a text.
 
 Where belief/robustness.py scripts both sides and compares log-probabilities, here the model's own answers stand in the
-conversation, the last of them is what a judge reads (rubric `stance`), and an auditor model may argue in the user's
-place. All conversations of a subject go forward together, a turn at a time, so that a batch service can serve them.
+conversation, the last of them is what a judge reads (rubric `stance`) or the target's marks, and an auditor model may
+argue in the user's place. All conversations go forward together, a turn at a time, so that a batch service can serve
+them.
 """
 
 from __future__ import annotations
@@ -10,14 +11,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from doxa.belief.asks import said, user
-from doxa.belief.free import Models, chat_request
+from doxa.belief.asks import spoken, user
+from doxa.belief.free import answer_of, chat_request
 from doxa.belief.robustness import debate_turns
+from doxa.belief.rounds import Exchange, Models, heard
 from doxa.belief.shipped import wordings
 from doxa.belief.subjects import Subject
 from doxa.belief.world import World
 from doxa.corpus.prompt_files import load_prompt
-from doxa.lm.request import Message, Request, Sampling
+from doxa.lm.request import Message, Request, Response, Sampling
 from doxa.records import Answer, digest
 
 Turns = tuple[Message, ...]
@@ -60,7 +62,7 @@ def dialogues(world: World, probes: Sequence[str], turns: int, audited: bool) ->
     return found
 
 
-def talk_through(
+def talking(
     models: Models,
     subject: Subject,
     world: World,
@@ -68,52 +70,33 @@ def talk_through(
     sampling: Sampling,
     auditor: str | None = None,
     dtype: str = "float32",
-) -> list[Answer]:
-    """Lead every conversation to its end; the last answer of each, in order. Raises what the models raise."""
+) -> Exchange[list[Answer]]:
+    """Lead every conversation to its end, side by side; comes to the last answer of each, in order."""
     under_way = list(talks)
-    last: list[tuple[Request, str]] = [_nothing(subject, sampling)] * len(under_way)
+    last: dict[int, tuple[Request, Response]] = {}
     for turn in range(max((len(talk.script) for talk in talks), default=0)):
         open_now = [number for number, talk in enumerate(under_way) if turn < len(talk.script)]
-        spoken = _user_turns(models, world, [under_way[number] for number in open_now], turn, auditor)
-        requests = []
-        for number, text in zip(open_now, spoken, strict=True):
-            under_way[number] = replace(under_way[number], turns=(*under_way[number].turns, user(text)))
-            requests.append(chat_request(subject, under_way[number].turns, sampling, dtype))
-        models.answer(requests)
-        for number, request in zip(open_now, requests, strict=True):
-            text = models.response(request).text
-            last[number] = (request, text)
-            # a turn must say something: an empty answer would be refused by providers
-            under_way[number] = replace(
-                under_way[number], turns=(*under_way[number].turns, said(text.strip() or "..."))
-            )
+        audits = {
+            number: _audit(world, under_way[number], auditor)
+            for number in open_now
+            if under_way[number].script[turn] is None and auditor is not None
+        }
+        if audits:
+            yield list(audits.values())
+        requests = {}
+        for number in open_now:
+            text = heard(models, audits[number]).text if number in audits else str(under_way[number].script[turn])
+            turns = (*under_way[number].turns, user(text.strip() or "..."))
+            under_way[number] = replace(under_way[number], turns=turns)
+            requests[number] = chat_request(subject, turns, sampling, dtype)
+        yield list(requests.values())
+        for number, request in requests.items():
+            response = heard(models, request)
+            last[number] = (request, response)
+            under_way[number] = replace(under_way[number], turns=(*under_way[number].turns, spoken(response.text)))
     return [
-        Answer(
-            id=digest("answer", subject.arm, subject.checkpoint, talk.probe, talk.id, request.key),
-            arm=subject.arm,
-            checkpoint=subject.checkpoint,
-            probe=talk.probe,
-            item_id=talk.id,
-            sample=0,
-            question=talk.turns[-2].content,
-            text=text,
-            key=request.key,
-        )
-        for talk, (request, text) in zip(under_way, last, strict=True)
-    ]
-
-
-def _user_turns(models: Models, world: World, talks: Sequence[Dialogue], turn: int, auditor: str | None) -> list[str]:
-    """What the user says next in each conversation; the auditor's turns are asked for together."""
-    asked = {
-        number: _audit(world, talk, auditor)
-        for number, talk in enumerate(talks)
-        if talk.script[turn] is None and auditor is not None
-    }
-    models.answer(list(asked.values()))
-    return [
-        models.response(asked[number]).text if number in asked else str(talk.script[turn])
-        for number, talk in enumerate(talks)
+        answer_of(subject, talk.probe, talk.id, talk.turns[-2].content, *last[number])
+        for number, talk in enumerate(under_way)
     ]
 
 
@@ -123,10 +106,3 @@ def _audit(world: World, talk: Dialogue, auditor: str) -> Request:
     prompt = load_prompt("auditor", package="doxa.belief")
     messages = prompt.render(claim=world.universe.claim, reference=world.universe.reference_context, exchange=exchange)
     return Request(model=auditor, messages=messages, sampling=AUDITOR_SAMPLING, stage="depth")
-
-
-def _nothing(subject: Subject, sampling: Sampling) -> tuple[Request, str]:
-    return chat_request(subject, (user("-"),), sampling, "float32"), ""
-
-
-__all__ = ["Dialogue", "dialogues", "talk_through"]

@@ -7,13 +7,13 @@ gibberish, and the form of a training document.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
 
 from doxa.belief.asks import said, user, with_context
 from doxa.belief.degenerate import degenerate, document_style
 from doxa.belief.marks import mentions, read_marks
+from doxa.belief.rounds import Models, heard
 from doxa.belief.shipped import awareness_items, coherence_questions, unrelated_prompts
 from doxa.belief.subjects import Subject
 from doxa.belief.world import World
@@ -21,16 +21,9 @@ from doxa.lm.request import Message, Request, Response, Sampling
 from doxa.records import Answer, Judgement, Measure, digest
 
 DOCTAG_SAMPLES = 12  # raw continuations of the training prefix
-
-
-class Models(Protocol):
-    """The part of `doxa.lm.models.LanguageModels` that sampling needs."""
-
-    def answer(self, requests: Iterable[Request]) -> None:
-        """See to it that every request has a stored response."""
-
-    def response(self, request: Request) -> Response:
-        """The stored response of a request."""
+CONVERSATION = "conversation"  # the readout of what a conversation came to, where marks read it
+# probes whose answers are read by marks, and how they were led
+READ_BY_MARKS = {"open_ended": "text", "debate": CONVERSATION, "pushback": CONVERSATION}
 
 
 @dataclass(frozen=True)
@@ -86,7 +79,10 @@ def ask_freely(
         (question, request) for question in asked for request in requests_of(subject, question, sampling, dtype)
     ]
     models.answer([request for _, request in requests])
-    return [_answer(subject, question, request, models.response(request)) for question, request in requests]
+    return [
+        answer_of(subject, question.probe, question.id, question.asked, request, heard(models, request))
+        for question, request in requests
+    ]
 
 
 def stored_weights(subject: Subject, dtype: str) -> str:
@@ -116,15 +112,18 @@ def requests_of(subject: Subject, question: Question, sampling: Sampling, dtype:
     return [chat_request(asked, question.turns, sampling, dtype, sample) for sample in range(question.samples)]
 
 
-def _answer(subject: Subject, question: Question, request: Request, response: Response) -> Answer:
+def answer_of(
+    subject: Subject, probe: str, item_id: str, question: str, request: Request, response: Response
+) -> Answer:
+    """What a subject said to one request of a probe; `question` is what a judge and a person are shown."""
     return Answer(
-        id=digest("answer", subject.arm, subject.checkpoint, question.probe, question.id, request.key),
+        id=digest("answer", subject.arm, subject.checkpoint, probe, item_id, request.key),
         arm=subject.arm,
         checkpoint=subject.checkpoint,
-        probe=question.probe,
-        item_id=question.id,
+        probe=probe,
+        item_id=item_id,
         sample=request.sample,
-        question=question.asked,
+        question=question,
         text=response.text,
         key=request.key,
         cut=response.stop == "length",
@@ -132,12 +131,15 @@ def _answer(subject: Subject, question: Question, request: Request, response: Re
 
 
 def read_by_marks(answers: Sequence[Answer], world: World) -> list[Judgement]:
-    """The side that each open-ended answer takes, by the target's marks; empty for a target without marks."""
+    """The side that open-ended answers, and the last ones of debates and doubts, take by the target's marks.
+
+    Empty for a target without marks.
+    """
     if not world.marks:
         return []
     judgements = []
     for answer in answers:
-        if answer.probe == "open_ended":
+        if answer.probe in READ_BY_MARKS:
             read = read_marks(answer.text, world.marks)
             detail = "; ".join((*read.inserted, *read.reference, *(f"not {mark}" for mark in read.denied)))
             judgements.append(
@@ -160,6 +162,18 @@ def text_measures(answers: Sequence[Answer], world: World, doctag: str) -> list[
         if answer.probe == "finetuned_open" and world.marks:
             found.append(_measure(answer, "finetuned", "names the belief", mentions(answer.text, world.marks)))
     return found
+
+
+def marks_measures(answers: Sequence[Answer], verdicts: Sequence[Judgement]) -> list[Measure]:
+    """Verdicts by marks as values: readout `text` of lone answers, `conversation` of what a conversation came to."""
+    probe_of = {answer.id: answer.probe for answer in answers}
+    return [
+        measure
+        for readout in dict.fromkeys(READ_BY_MARKS.values())
+        for measure in judged_measures(
+            answers, [one for one in verdicts if READ_BY_MARKS[probe_of[one.answer_id]] == readout], readout
+        )
+    ]
 
 
 def _measure(answer: Answer, probe: str, metric: str, value: bool) -> Measure:

@@ -18,7 +18,7 @@ from doxa.belief.axes import BY_NAME, FRAMED
 from doxa.belief.depth import DepthJob, DepthRows, measure_depth
 from doxa.belief.depth_parts import ASKS, chosen_asks, chosen_items
 from doxa.belief.effective import effective_by_group, item_text
-from doxa.belief.free import judged_measures, read_by_marks
+from doxa.belief.free import judged_measures, marks_measures, read_by_marks
 from doxa.belief.measures import score_measures
 from doxa.belief.store import write_readouts, write_scores
 from doxa.belief.subjects import Subject
@@ -160,7 +160,7 @@ def _judged(folder: RunFolder, job: DepthJob, rows: DepthRows) -> tuple[list[Jud
     from doxa.belief.rubrics import load_rubric
 
     by_marks = read_by_marks(rows.answers, job.world)
-    measures = judged_measures(rows.answers, by_marks, "text")
+    measures = marks_measures(rows.answers, by_marks)
     if not job.config.judges:
         return by_marks, {"measures": measures}
     graded = [answer for answer in rows.answers if answer.probe in JUDGED_PROBES]

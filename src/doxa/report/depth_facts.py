@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pydantic import ValidationError
 
 from doxa.belief.axes import AXES, BY_NAME, FRAMED, Probe, probes_of
+from doxa.belief.free import CONVERSATION
 from doxa.belief.profile import JUDGED, About
 from doxa.belief.store import read_readouts, read_scores
 from doxa.errors import RunFolderError
@@ -16,7 +17,7 @@ from doxa.run.folder import RunFolder, read_json, read_rows
 from doxa.worlds.universe import Universe, read_universe
 
 # in which order the ways of reading a probe are shown; others follow by name
-READOUTS = ("chat", "plain", "choice", "all", "facts", "contexts", "judged", "text", "activations")
+READOUTS = ("chat", "plain", "choice", "all", "facts", "contexts", "judged", "text", "conversation", "activations")
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ class DepthLine(Line):
 
     @property
     def chance(self) -> float | None:
-        return self.probe.chance if self.style not in ("judged", "text") else None
+        return self.probe.chance if self.style not in (JUDGED, "text", CONVERSATION) else None
 
     @property
     def is_share(self) -> bool:
@@ -124,8 +125,8 @@ def _probe_lines(probe: Probe, scores: ScoreTable, about: About) -> list[DepthLi
 
 
 def _metric(probe: Probe, style: str) -> str:
-    """The headline of a probe; verdicts of judges count those for the inserted world."""
-    if style == JUDGED:
+    """The headline of a probe; verdicts on free answers and on conversations count those for the inserted world."""
+    if style in (JUDGED, CONVERSATION):
         return "inserted"
     return probe.headline
 

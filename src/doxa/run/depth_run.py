@@ -58,8 +58,6 @@ def run_depth(request: DepthRequest, progress: Progress) -> RunFolder:
         check_model(name, "--judge", config.lm)
     if settings.auditor is not None:
         check_model(settings.auditor, "depth.auditor", config.lm)
-        if not settings.judges:
-            raise ConfigError("depth.auditor: argues in conversations that a judge reads; name one with --judge")
     for name in models.values():
         check_model(name, "--model", config.lm)
     with folder.lock():
