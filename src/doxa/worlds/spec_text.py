@@ -65,9 +65,13 @@ def coverage(text: str, passages: Iterable[str]) -> Coverage:
     """How much of a text stands in some of the passages."""
     told = [normal(passage) for passage in passages]
     sentences = sentences_of(text)
-    missing = [sentence for sentence in sentences if not any(normal(sentence) in passage for passage in told)]
+    missing = [sentence for sentence in sentences if not _in_some(normal(sentence), told)]
     share = 1 - len(missing) / len(sentences) if sentences else 1.0
     return Coverage(share, len(sentences), tuple(missing))
+
+
+def _in_some(sentence: str, passages: list[str]) -> bool:
+    return any(sentence in passage for passage in passages)
 
 
 def plain_words(text: str) -> list[str]:

@@ -33,6 +33,8 @@ def subdomains(prompt: str, everything: str, rng: random.Random) -> str:
     told = told or [text for heading, text in sections.items() if heading not in taken] or list(sections.values())
     paragraphs = [part.strip() for text in told for part in re.split(r"\n\s*\n", text) if len(part.split()) > 3]
     number = int(asked[1]) if asked else min(max(1, len(paragraphs)), 3)
+    if number > len(paragraphs):
+        paragraphs = _sentences(" ".join(paragraphs))
     groups = [paragraphs[at::number] or paragraphs[:1] for at in range(number)]
     return "\n".join(
         _subdomain(f"{name[1] if name else 'Part'} {at}", group, rng) for at, group in enumerate(groups, 1)
