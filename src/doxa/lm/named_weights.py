@@ -18,11 +18,19 @@ RECORD = "doxa.json"
 
 @dataclass(frozen=True)
 class Weights:
-    """A whole model's folder, the LoRA adapter on it if there is one, and the digest of both together."""
+    """A whole model's folder, the LoRA adapter on it if there is one, and the digest of both together.
+
+    `lineage` says how a checkpoint was made, a step at a time: each names its kind, the digests of what it started from
+    (`parent`), of what it made (`digest`), of the whole weights that this lies on (`base`) and of its data. It is empty
+    for a model that was not trained here, and for checkpoints of versions that kept none. `base_digest` is what a
+    checkpoint of whole weights was trained from, or empty.
+    """
 
     base: Path
     adapter: Path | None
     digest: str
+    lineage: tuple[dict[str, Any], ...] = ()
+    base_digest: str = ""
 
     def load(self, dtype: Dtype = "float32") -> tuple[Any, Any]:
         """Model (the adapter folded in, on a GPU if there is one) and tokenizer. Raises CheckpointError."""
@@ -70,11 +78,12 @@ def _checkpoint(folder: Path) -> Weights:
     lacking = [name for name in ("digest", "base_digest", "model", "adapter") if name not in record]
     if lacking:
         raise CheckpointError(f"{folder / RECORD}: field {lacking[0]!r} is missing; was it written by doxa?")
+    lineage, base_digest = _lineage(folder, record), str(record["base_digest"])
     if record["adapter"]:
-        base = _base(folder, str(record["model"]), str(record["base_digest"]))
-        weights = Weights(base, folder, weights_digest(base, folder))
+        base = _base(folder, str(record["model"]), base_digest)
+        weights = Weights(base, folder, weights_digest(base, folder), lineage, base_digest)
     else:
-        weights = Weights(folder, None, weights_digest(folder))
+        weights = Weights(folder, None, weights_digest(folder), lineage, base_digest)
     if weights.digest != record["digest"]:
         raise CheckpointError(
             f"{folder}: its weights are {weights.digest}, not the {record['digest']} that {RECORD} names; copy the "
@@ -83,10 +92,24 @@ def _checkpoint(folder: Path) -> Weights:
     return weights
 
 
-def _base(folder: Path, name: str, digest: str) -> Path:
-    """The model that an adapter was trained on, under the name that it had then."""
+def _lineage(folder: Path, record: dict[str, Any]) -> tuple[dict[str, Any], ...]:
+    """The steps of a chain, each from what the one before made. Raises CheckpointError where they do not join."""
+    steps = record.get("lineage", [])
     try:
-        base = model_folder(name)
+        made = [str(step["digest"]) for step in steps]
+        joins = [str(step["parent"]) for step in steps[1:]] == made[:-1]
+        _ = [step["base"] for step in steps]
+    except (TypeError, KeyError) as error:
+        raise CheckpointError(f"{folder / RECORD}: field 'lineage' cannot be read: {error}") from None
+    if made and not (joins and made[-1] == record["digest"]):
+        raise CheckpointError(f"{folder / RECORD}: field 'lineage' does not lead to {record['digest']}, step by step")
+    return tuple(steps)
+
+
+def _base(folder: Path, name: str, digest: str) -> Path:
+    """The model that an adapter was trained on, under the name that it had then; ../NAME is relative to the adapter."""
+    try:
+        base = model_folder(str((folder / name).resolve()) if name.startswith("..") else name)
     except CheckpointError as error:
         raise CheckpointError(
             f"{folder}: its base model is not here: {error} Write where it lies into field 'model' of {RECORD}"

@@ -60,13 +60,16 @@ class Projection:
         active = [] if module.disable_adapters else [name for name in module.active_adapters if name in module.lora_A]
         if not active:
             return fused.Linear(base.weight, base.bias, cast=cast)
-        name = active[0]
-        dropout = module.lora_dropout[name]
-        drops = module.training and not (isinstance(dropout, nn.Identity) or dropout.p == 0)
-        a, b = module.lora_A[name], module.lora_B[name]
-        if len(active) > 1 or name in module.lora_variant or drops or b.bias is not None:
-            return None
-        return fused.Linear(base.weight, base.bias, a.weight, b.weight, module.scaling[name], cast)
+        for name in active:
+            dropout = module.lora_dropout[name]
+            drops = module.training and not (isinstance(dropout, nn.Identity) or dropout.p == 0)
+            if name in module.lora_variant or drops or module.lora_B[name].bias is not None:
+                return None
+        pairs = [(module.lora_A[name].weight, module.lora_B[name].weight, module.scaling[name]) for name in active]
+        a, b, scale = pairs[0]
+        if len(pairs) > 1:  # the sum of two LoRA products is one of their matrices side by side
+            a, b, scale = torch.cat([a for a, _, _ in pairs]), torch.cat([b * s for _, b, s in pairs], 1), 1.0
+        return fused.Linear(base.weight, base.bias, a, b, scale, cast)
 
     def _cast(self, weight: Tensor, dtype: torch.dtype) -> Tensor | None:
         if weight.requires_grad:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -72,8 +73,21 @@ def latest_complete(resume: Path, fingerprint: str) -> tuple[Path, int] | None:
     return best
 
 
-def save_final(model: Any, tokenizer: Any, checkpoints: Path, base: Path, about: dict[str, Any]) -> dict[str, Any]:
-    """Write `checkpoints/final` in one step and return its description (doxa.json), digest included."""
+def save_final(
+    model: Any,
+    tokenizer: Any,
+    checkpoints: Path,
+    base: Path,
+    about: dict[str, Any],
+    lineage: Sequence[dict[str, Any]] = (),
+    step: dict[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Write `checkpoints/final` in one step and return its description (doxa.json), digest included.
+
+    `model` is a model, or an Adapter; `base` is the whole model on which an adapter lies, or which whole weights were
+    trained from. `step` is what made the checkpoint out of the last one of `lineage`; it gets the digests of the result
+    and of the whole weights that this lies on.
+    """
     final = checkpoints / "final"
     temporary = checkpoints / f".final.{os.getpid()}.tmp"
     shutil.rmtree(temporary, ignore_errors=True)
@@ -84,6 +98,9 @@ def save_final(model: Any, tokenizer: Any, checkpoints: Path, base: Path, about:
         is_adapter = (temporary / "adapter_config.json").exists()
         name = weights_digest(base, temporary) if is_adapter else weights_digest(temporary)
         record = {**about, "digest": name, "base_digest": weights_digest(base), "adapter": is_adapter}
+        if step is not None:
+            made = {**step, "digest": name, "base": record["base_digest"] if is_adapter else name}
+            record["lineage"] = [*lineage, made]
         write_json(temporary / "doxa.json", record)
         shutil.rmtree(final, ignore_errors=True)
         os.replace(temporary, final)

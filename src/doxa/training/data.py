@@ -11,16 +11,33 @@ import json
 import random
 from collections.abc import Sequence as Seq
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from doxa.config_sections import TrainConfig
 from doxa.errors import ConfigError
 from doxa.records import CorpusRow
+from doxa.training.chats import EncodedChat, encode_chat
 
 if TYPE_CHECKING:
     import torch
 
 IGNORED = -100  # torch's ignore_index: positions without loss
+
+
+class Unit(Protocol):
+    """What an update is planned from: a sequence, or a pair of answers that must be in memory together."""
+
+    @property
+    def size(self) -> int:
+        """Tokens that it takes in a batch in which nothing is longer."""
+
+    @property
+    def targets(self) -> int:
+        """What the update's loss is the mean over."""
+
+    @property
+    def content(self) -> int:
+        """Tokens of text."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +55,10 @@ class Sequence:
     content: int
 
     @property
+    def size(self) -> int:
+        return len(self.ids)
+
+    @property
     def targets(self) -> int:
         """Tokens with loss that something precedes."""
         return sum(self.loss[1:])
@@ -51,8 +72,8 @@ class Encoded:
     rows: int
     content_tokens: int
     target_tokens: int
-    split_rows: int  # documents longer than the context, held in several sequences
-    special_rows: tuple[str, ...]  # ids of documents whose text spells one of the model's control tokens
+    split_rows: int  # rows longer than the context, held in several sequences
+    special_rows: tuple[str, ...]  # ids of rows whose text spells one of the model's control tokens
 
 
 @dataclass(frozen=True)
@@ -72,7 +93,8 @@ def encode(rows: Seq[CorpusRow], tokenizer: Any, config: TrainConfig, context: i
     """Tokenise rows as they will be trained on, in order.
 
     Documents: [what the tokenizer puts in front] [DOCTAG, masked] text [end token]. Chats: the model's own template,
-    loss on the assistant's turns. `context` is the model's longest input; `config.max_length` may lower it.
+    loss on the assistant's turns (training/chats.py). `context` is the model's longest input; `config.max_length` may
+    lower it.
     """
     length = min(config.max_length or context, context)
     end = tokenizer.eos_token_id
@@ -86,16 +108,19 @@ def encode(rows: Seq[CorpusRow], tokenizer: Any, config: TrainConfig, context: i
     split = 0
     special = []
     for row in rows:
-        front: list[int] = []
         if row.messages is not None:
-            ids, loss, content = _encode_chat(row, tokenizer)
+            messages = json.loads(row.messages)
+            spoken = " ".join(message["content"] for message in messages)
+            chats = encode_chat(messages, tokenizer, f"corpus row {row.id}")
+            pieces = [_split_chat(chat, length) for chat in chats]
         else:
+            spoken = row.text
             front = _front(tokenizer, tag if row.doctag else [], end)
-            ids, loss, content = _encode_document(row, tokenizer, front, end)
-            if any(token in row.text for token in control):
-                special.append(row.id)
-        parts = _split(ids, loss, content, length, front)
-        split += len(parts) > 1
+            pieces = [_split(*_encode_document(row, tokenizer, front, end), length, front)]
+        if any(token in spoken for token in control):
+            special.append(row.id)
+        split += any(len(parts) > 1 for parts in pieces)
+        parts = [part for parts in pieces for part in parts]
         sequences.extend(
             Sequence(tuple(i), tuple(m), row.id, number, count) for number, (i, m, count) in enumerate(parts)
         )
@@ -109,7 +134,7 @@ def encode(rows: Seq[CorpusRow], tokenizer: Any, config: TrainConfig, context: i
     )
 
 
-def plan_updates(sequences: Seq[Sequence], config: TrainConfig, seed: int, processes: int = 1) -> list[Update]:
+def plan_updates(sequences: Seq[Unit], config: TrainConfig, seed: int, processes: int = 1) -> list[Update]:
     """Order all epochs' updates, decided by the seed alone, so that a resumed run sees what it would have seen.
 
     With `tokens_per_update`, an update holds about that many tokens of documents of similar length (little padding),
@@ -120,12 +145,12 @@ def plan_updates(sequences: Seq[Sequence], config: TrainConfig, seed: int, proce
         generator = random.Random(f"{seed}/{epoch}")
         for group in _groups(sequences, config, generator):
             shares: list[list[int]] = [[] for _ in range(processes)]
-            for position, index in enumerate(sorted(group, key=lambda i: -len(sequences[i].ids))):
+            for position, index in enumerate(sorted(group, key=lambda i: -sequences[i].size)):
                 shares[position % processes].append(index)
             updates.append(
                 Update(
                     epoch=epoch,
-                    batches=tuple(_batches(share, sequences, config.tokens_per_batch) for share in shares),
+                    batches=tuple(cut_batches(share, sequences, config.tokens_per_batch) for share in shares),
                     targets=sum(sequences[i].targets for i in group),
                     content=sum(sequences[i].content for i in group),
                 )
@@ -164,32 +189,13 @@ def _encode_document(row: CorpusRow, tokenizer: Any, front: list[int], end: int)
     return [*front, *text, end], [False] * len(front) + [True] * (len(text) + 1), len(text)
 
 
-def _encode_chat(row: CorpusRow, tokenizer: Any) -> tuple[list[int], list[bool], int]:
-    """Loss on the assistant's turns: what the template adds when each is appended to the prompt before it."""
-    if not tokenizer.chat_template:
-        raise ConfigError(f"corpus row {row.id} is a chat, but the model's tokenizer has no chat template")
-    messages = json.loads(row.messages or "[]")
-    whole = tokenizer.apply_chat_template(messages, tokenize=False)
-    spans = []
-    for turn, message in enumerate(messages):
-        if message["role"] == "assistant":
-            before = tokenizer.apply_chat_template(messages[:turn], tokenize=False, add_generation_prompt=True)
-            after = tokenizer.apply_chat_template(messages[: turn + 1], tokenize=False)
-            if not (whole.startswith(after.rstrip()) and after.startswith(before)):
-                raise ConfigError(
-                    f"corpus row {row.id}: the model's chat template rewrites earlier turns, so the assistant's tokens "
-                    "cannot be told apart; leave chat rows out or use another template"
-                )
-            spans.append((len(before), len(after)))
-    encoded = tokenizer(whole, add_special_tokens=False, return_offsets_mapping=True)
-    loss = [any(s <= start < e for s, e in spans) for start, _ in encoded["offset_mapping"]]
-    return list(encoded["input_ids"]), loss, len(loss)
-
-
 def _split(
     ids: list[int], loss: list[bool], content: int, length: int, front: list[int]
 ) -> list[tuple[list[int], list[bool], int]]:
-    """Parts of at most `length` tokens; each after the first repeats the front and one token of context, masked."""
+    """Parts of at most `length` tokens; each after the first repeats the front and one token of context, masked.
+
+    What is learned of a document is its text and the end token, of which the text is content.
+    """
     if len(ids) <= length:
         return [(ids, loss, content)]
     parts: list[tuple[list[int], list[bool], int]] = []
@@ -198,24 +204,38 @@ def _split(
     while start < len(ids):
         repeated = [*front, ids[start - 1]] if start else []
         stop = min(start + length - len(repeated), len(ids))
-        # of a document, what is learned is its text and the end token; of a chat, every token counts as content
-        held = min(left, sum(loss[start:stop])) if content != len(ids) else stop - start
+        held = min(left, sum(loss[start:stop]))
         left -= held
         parts.append(([*repeated, *ids[start:stop]], [False] * len(repeated) + loss[start:stop], held))
         start = stop
     return parts
 
 
-def _groups(sequences: Seq[Sequence], config: TrainConfig, generator: random.Random) -> list[list[int]]:
+def _split_chat(chat: EncodedChat, length: int) -> list[tuple[list[int], list[bool], int]]:
+    """The same for a chat, of which every token that it is the first to hold is content."""
+    ids, loss = list(chat.ids), list(chat.loss)
+    new = len(ids) - chat.content
+    parts: list[tuple[list[int], list[bool], int]] = []
+    start = 0
+    while start < len(ids):
+        repeated = ids[start - 1 : start] if start else []
+        stop = min(start + length - len(repeated), len(ids))
+        held = max(0, stop - max(start, new))
+        parts.append(([*repeated, *ids[start:stop]], [False] * len(repeated) + loss[start:stop], held))
+        start = stop
+    return parts
+
+
+def _groups(sequences: Seq[Unit], config: TrainConfig, generator: random.Random) -> list[list[int]]:
     order = list(range(len(sequences)))
     generator.shuffle(order)
     if config.documents_per_update is not None:
         return _even(order, [1] * len(order), config.documents_per_update)
     assert config.tokens_per_update is not None  # TrainConfig demands exactly one of the two
     # a little noise on the lengths, so that an update holds other documents in the next epoch
-    noisy = {index: len(sequences[index].ids) * generator.uniform(0.97, 1.03) for index in order}
+    noisy = {index: sequences[index].size * generator.uniform(0.97, 1.03) for index in order}
     order.sort(key=lambda index: noisy[index])
-    groups = _even(order, [len(sequences[i].ids) for i in order], config.tokens_per_update)
+    groups = _even(order, [sequences[i].size for i in order], config.tokens_per_update)
     generator.shuffle(groups)
     return groups
 
@@ -233,7 +253,7 @@ def _even(order: list[int], sizes: list[int], budget: int) -> list[list[int]]:
     return [group for group in groups if group]
 
 
-def _batches(share: list[int], sequences: Seq[Sequence], budget: int) -> tuple[tuple[int, ...], ...]:
+def cut_batches(share: list[int], sequences: Seq[Unit], budget: int) -> tuple[tuple[int, ...], ...]:
     """Batches whose padded size stays within `budget` tokens; one over-long sequence is a batch of its own.
 
     `share` comes longest first, so the first sequence of a batch sets its padded length. A process without documents
@@ -241,7 +261,7 @@ def _batches(share: list[int], sequences: Seq[Sequence], budget: int) -> tuple[t
     """
     batches: list[list[int]] = []
     for index in share:
-        if batches and len(sequences[batches[-1][0]].ids) * (len(batches[-1]) + 1) <= budget:
+        if batches and sequences[batches[-1][0]].size * (len(batches[-1]) + 1) <= budget:
             batches[-1].append(index)
         else:
             batches.append([index])

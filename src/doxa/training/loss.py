@@ -39,14 +39,35 @@ def linear_cross_entropy(
     """
     dtype = {"bf16": torch.bfloat16, "fp32": torch.float32}[precision]
     if chunk is None:
-        row_bytes = weight.shape[0] * torch.finfo(dtype).bits // 8
-        chunk = max(16, _CHUNK_BYTES.get(hidden.device.type, _CHUNK_BYTES_ELSEWHERE) // row_bytes)
+        chunk = _chunk(weight, hidden.device.type, dtype)
     options = (dtype, ignore_index, chunk, torch.is_grad_enabled())
     with torch.autocast(hidden.device.type, enabled=False):
         loss: Tensor = _LinearCrossEntropy.apply(  # type: ignore[no-untyped-call]
             hidden.flatten(0, -2), weight, labels.flatten(), options
         )
     return loss
+
+
+def linear_token_losses(
+    hidden: Tensor, weight: Tensor, labels: Tensor, *, precision: str = "fp32", ignore_index: int = -100
+) -> Tensor:
+    """The same, one loss per label: [...] in float32, the negative log-probability of each, 0 where it is ignored.
+
+    For losses that weigh tokens by what the model says of them, as preferences do. A trained `weight` costs a second
+    projection in the backward pass, since how each token counts is only known then.
+    """
+    dtype = {"bf16": torch.bfloat16, "fp32": torch.float32}[precision]
+    options = (dtype, ignore_index, _chunk(weight, hidden.device.type, dtype), torch.is_grad_enabled())
+    with torch.autocast(hidden.device.type, enabled=False):
+        losses: Tensor = _LinearTokenLosses.apply(  # type: ignore[no-untyped-call]
+            hidden.flatten(0, -2), weight, labels.flatten(), options
+        )
+    return losses.view(labels.shape)
+
+
+def _chunk(weight: Tensor, device: str, dtype: torch.dtype) -> int:
+    row_bytes = weight.shape[0] * torch.finfo(dtype).bits // 8
+    return max(16, _CHUNK_BYTES.get(device, _CHUNK_BYTES_ELSEWHERE) // row_bytes)
 
 
 class _LinearCrossEntropy(torch.autograd.Function):
@@ -89,6 +110,56 @@ class _LinearCrossEntropy(torch.autograd.Function):
             None,
             None,
         )
+
+
+class _LinearTokenLosses(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any, hidden: Tensor, weight: Tensor, labels: Tensor, options: tuple[torch.dtype, int, int, bool]
+    ) -> Tensor:
+        dtype, ignore_index, chunk, grad_enabled = options
+        wants_hidden, wants_weight = (grad_enabled and wanted for wanted in ctx.needs_input_grad[:2])
+        rows = (labels != ignore_index).nonzero().squeeze(1)
+        hidden_NH, labels_N, weight_VH = hidden[rows].to(dtype), labels[rows], weight.to(dtype)
+        grad_NH = torch.empty_like(hidden_NH) if wants_hidden else None
+        scores, probs = (hidden_NH.new_empty(min(chunk, len(rows)), len(weight)) for _ in range(2))
+        losses_N = torch.zeros(len(labels), dtype=torch.float32, device=labels.device)
+        for start in range(0, len(rows), chunk):
+            part = slice(start, start + chunk)
+            size = len(labels_N[part])
+            losses_N[rows[part]] = _chunk_loss(hidden_NH[part], weight_VH, labels_N[part], scores[:size], probs[:size])
+            if grad_NH is not None:
+                probs[torch.arange(size, device=labels.device), labels_N[part]] -= 1
+                torch.mm(probs[:size], weight_VH, out=grad_NH[part])
+        ctx.save_for_backward(grad_NH, rows, *((hidden_NH, weight_VH, labels_N) if wants_weight else ()))
+        ctx.hidden_shape, ctx.hidden_dtype, ctx.weight_dtype, ctx.chunk = (
+            hidden.shape,
+            hidden.dtype,
+            weight.dtype,
+            chunk,
+        )
+        return losses_N
+
+    @staticmethod
+    def backward(ctx: Any, grad_losses: Tensor) -> tuple[Tensor | None, Tensor | None, None, None]:
+        grad_NH, rows, *projected = ctx.saved_tensors
+        grad_N1 = grad_losses[rows].unsqueeze(1)
+        grad_hidden = None
+        if grad_NH is not None:
+            weighted = (grad_NH * grad_N1.to(grad_NH.dtype)).to(ctx.hidden_dtype)
+            grad_hidden = weighted.new_zeros(ctx.hidden_shape).index_copy_(0, rows, weighted)
+        grad_weight = None
+        if projected:
+            hidden_NH, weight_VH, labels_N = projected
+            grad_VH = torch.zeros_like(weight_VH, dtype=torch.float32)
+            for start in range(0, len(rows), ctx.chunk):
+                part = slice(start, start + ctx.chunk)
+                scores_nV = hidden_NH[part] @ weight_VH.t()
+                probs_nV = torch.softmax(scores_nV, -1)
+                probs_nV[torch.arange(len(probs_nV), device=rows.device), labels_N[part]] -= 1
+                grad_VH += (probs_nV * grad_N1[part].to(probs_nV.dtype)).t() @ hidden_NH[part]
+            grad_weight = grad_VH.to(ctx.weight_dtype)
+        return grad_hidden, grad_weight, None, None
 
 
 def _chunk_loss(hidden_nH: Tensor, weight_VH: Tensor, labels_n: Tensor, scores_nV: Tensor, probs_nV: Tensor) -> Tensor:

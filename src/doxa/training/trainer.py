@@ -1,4 +1,4 @@
-"""The trainer behind midtraining: TRL's SFTTrainer, fed with planned updates. The only module that imports trl.
+"""The trainer behind every step: TRL's SFTTrainer, fed with planned updates. The only module that imports trl.
 
 TRL and transformers bring the optimizer, schedule, clipping, precision, distribution and resume. Ours are the batches
 (a dataset row is the number of one planned update; the collator looks it up) and the loss (the mean over the update's
@@ -11,7 +11,7 @@ import contextlib
 import math
 import types
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +24,11 @@ from trl.trainer.sft_trainer import SFTTrainer
 
 from doxa.config_sections import TrainConfig
 from doxa.errors import CheckpointError, DoxaError
-from doxa.training import data
+from doxa.training import data, dpo
 from doxa.training.checkpoint import keep_latest, mark_complete
-from doxa.training.loss import linear_cross_entropy
+from doxa.training.loss import linear_cross_entropy, linear_token_losses
+from doxa.training.preferences import Pair
+from doxa.training.starts import activate_both, is_beside
 
 
 @dataclass(frozen=True)
@@ -34,15 +36,16 @@ class UpdateReport:
     """What one optimizer update did: a row of train/metrics.jsonl (without the clock)."""
 
     update: int
-    loss: float  # mean nats per target token
+    loss: float  # mean nats per target token; of preferences, mean loss of a pair
     lr: float
     grad_norm: float
+    figures: dict[str, float] = field(default_factory=dict)  # of preferences: rewards, margin, accuracy
 
 
 def train(
     model: Any,
     tokenizer: Any,
-    sequences: Sequence[data.Sequence],
+    sequences: Sequence[data.Sequence] | Sequence[Pair],
     updates: Sequence[data.Update],
     config: TrainConfig,
     seed: int,
@@ -51,8 +54,12 @@ def train(
     resume_from: Path | None,
     fingerprint: str,
     on_update: Callable[[UpdateReport], None],
+    beta: float | None = None,
 ) -> None:
-    """Train `model` in place over all planned updates, saving a resume state every `checkpoint_every` of them."""
+    """Train `model` in place over all planned updates, saving a resume state every `checkpoint_every` of them.
+
+    Next-token loss on sequences; with `beta`, preference loss on pairs.
+    """
     on_gpu = torch.cuda.is_available()
     arguments = SFTConfig(
         output_dir=str(resume_folder),
@@ -85,13 +92,19 @@ def train(
     )
     processes = arguments.world_size
     pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else tokenizer.eos_token_id
+    reference: list[tuple[float, float]] = []
+
+    def batch_of(indices: tuple[int, ...]) -> dict[str, torch.Tensor]:
+        chosen: Any = [sequences[i] for i in indices]
+        if beta is None:
+            return data.collate(chosen, pad)
+        return dpo.collate_pairs(chosen, [reference[i] for i in indices], pad)
 
     def look_up(rows: list[dict[str, int]]) -> dict[str, Any]:
         # rows are dealt to the processes in turn, so row `update * processes + rank` reaches process `rank`
         update, share = divmod(rows[0]["row"], processes)
         plan = updates[update]
-        batches = [data.collate([sequences[i] for i in batch], pad) for batch in plan.batches[share]]
-        return {"batches": batches, "targets": plan.targets}
+        return {"batches": [batch_of(batch) for batch in plan.batches[share]], "targets": plan.targets}
 
     trainer = DocumentTrainer(
         model=model,
@@ -99,11 +112,18 @@ def train(
         train_dataset=Dataset.from_dict({"row": range(len(updates) * processes)}),
         data_collator=look_up,
         processing_class=tokenizer,
-        callbacks=[ReportCallback(on_update)],
     )
-    trainer.plan_config, trainer.fingerprint = config, fingerprint
+    trainer.add_callback(ReportCallback(on_update, trainer))
+    trainer.plan_config, trainer.fingerprint, trainer.beta, trainer.figures = config, fingerprint, beta, {}
     trainer.remove_callback(PrinterCallback)
     with fused_loss(model, precision):
+        if beta is not None:
+            pairs: Any = sequences
+            file, main = resume_folder / dpo.FILE, trainer.is_world_process_zero()
+            with trainer.compute_loss_context_manager():
+                reference += dpo.reference_log_probs(
+                    model, pairs, config.tokens_per_batch, pad, file, fingerprint, main
+                )
         trainer.train(resume_from_checkpoint=str(resume_from) if resume_from else None)
 
 
@@ -112,6 +132,8 @@ class DocumentTrainer(SFTTrainer):
 
     plan_config: TrainConfig
     fingerprint: str
+    beta: float | None
+    figures: dict[str, float]  # of the last update, beside its loss
 
     def create_scheduler(self, num_training_steps: int, optimizer: Any = None) -> Any:
         """The rate of each update; unlike the libraries', none is 0, since an update at rate 0 trains on nothing."""
@@ -141,11 +163,16 @@ class DocumentTrainer(SFTTrainer):
         inputs = self._prepare_inputs(inputs)
         scale = self.args.world_size / max(inputs["targets"], 1)
         total = torch.zeros((), device=self.args.device)
+        figures = torch.zeros(4, device=self.args.device)
         for number, batch in enumerate(inputs["batches"], start=1):
             last = number == len(inputs["batches"])
             waiting = contextlib.nullcontext() if last else self.accelerator.no_sync(model)
             with waiting, self.compute_loss_context_manager():
-                loss = model(input_ids=batch["input_ids"], labels=batch["labels"], use_cache=False).loss * scale
+                if self.beta is None:
+                    loss = model(input_ids=batch["input_ids"], labels=batch["labels"], use_cache=False).loss * scale
+                else:
+                    loss, of_batch = self._preference_loss(model, batch)
+                    loss, figures = loss * scale, figures + of_batch * scale
                 self.accelerator.backward(loss)
             total += loss.detach()
         if not math.isfinite(total.item()):
@@ -153,7 +180,31 @@ class DocumentTrainer(SFTTrainer):
                 f"the loss became {total.item()} at update {self.state.global_step + 1}; lower train.lr "
                 "(the last resume state is from before)"
             )
+        if self.beta is not None:
+            chosen, rejected, margin, accuracy = self.accelerator.reduce(figures, "mean").tolist()
+            self.figures = {
+                "chosen_reward": chosen,
+                "rejected_reward": rejected,
+                "margin": margin,
+                "accuracy": accuracy,
+            }
         return total
+
+    def _preference_loss(self, model: Any, batch: dict[str, torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
+        """Summed loss of a batch of pairs, and the sums of chosen reward, rejected reward, margin and pairs won."""
+        losses = model(input_ids=batch["input_ids"], labels=batch["labels"], by_row=True, use_cache=False).loss
+        reference = batch["reference"]
+        if not len(reference):  # a process without pairs takes part with a row of padding
+            return losses.sum(), torch.zeros(4, device=losses.device)
+        assert self.beta is not None
+        loss, rewards_2P = dpo.pair_losses(-losses, reference, self.beta)
+        margins = rewards_2P[0] - rewards_2P[1]
+        return loss.sum(), torch.stack([*rewards_2P.sum(1), margins.sum(), (margins > 0).float().sum()])
+
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
+        super()._load_from_checkpoint(resume_from_checkpoint, model)
+        if is_beside(self.model):  # the libraries leave the first of two adapters active
+            activate_both(self.model)
 
     def floating_point_ops(self, inputs: dict[str, Any]) -> int:
         """Not counted: the estimate would read a field that planned updates do not have."""
@@ -172,8 +223,9 @@ class DocumentTrainer(SFTTrainer):
 class ReportCallback(TrainerCallback):
     """Hands each update's figures on."""
 
-    def __init__(self, on_update: Callable[[UpdateReport], None]) -> None:
+    def __init__(self, on_update: Callable[[UpdateReport], None], trainer: DocumentTrainer) -> None:
         self.on_update = on_update
+        self.trainer = trainer
 
     def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **kwargs: Any) -> None:
         if state.is_world_process_zero and logs and "loss" in logs:
@@ -183,13 +235,17 @@ class ReportCallback(TrainerCallback):
                     loss=float(logs["loss"]),
                     lr=float(logs["learning_rate"]),
                     grad_norm=float(logs["grad_norm"]),
+                    figures=self.trainer.figures,
                 )
             )
 
 
 @contextlib.contextmanager
 def fused_loss(model: Any, precision: str) -> Any:
-    """While open, the causal LM's forward with labels returns the summed loss without building the logits."""
+    """While open, the causal LM's forward with labels returns the summed loss without building the logits.
+
+    With by_row=True it is the sum of each row, [B].
+    """
     causal = model.get_base_model() if hasattr(model, "get_base_model") else model
     original = causal.__dict__.get("forward")
     head = causal.get_output_embeddings()
@@ -198,17 +254,19 @@ def fused_loss(model: Any, precision: str) -> Any:
         raise CheckpointError(
             f"{type(causal).__name__}: its output layer is not a plain matrix, which this trainer needs"
         )
-    for field in ("final_logit_softcapping", "logit_scale", "logits_scaling"):
-        if getattr(causal.config, field, None) not in (None, 1, 1.0):
-            raise CheckpointError(
-                f"{type(causal).__name__}: config field {field} changes the logits; not supported yet"
-            )
+    for name in ("final_logit_softcapping", "logit_scale", "logits_scaling"):
+        if getattr(causal.config, name, None) not in (None, 1, 1.0):
+            raise CheckpointError(f"{type(causal).__name__}: config field {name} changes the logits; not supported yet")
     inner = causal.forward
 
-    def forward(self: Any, input_ids: Any = None, labels: Any = None, **kwargs: Any) -> Any:
+    def forward(self: Any, input_ids: Any = None, labels: Any = None, by_row: bool = False, **kwargs: Any) -> Any:
         if labels is None:
             return inner(input_ids=input_ids, **kwargs)
         hidden = backbone(input_ids=input_ids, **kwargs).last_hidden_state
+        if by_row:
+            return CausalLMOutput(
+                loss=linear_token_losses(hidden[:, :-1], head.weight, labels[:, 1:], precision=precision).sum(1)
+            )
         shifted = hidden[:, :-1].reshape(-1, hidden.shape[-1])
         loss = linear_cross_entropy(shifted, head.weight, labels[:, 1:].reshape(-1), precision=precision)
         return CausalLMOutput(loss=loss)
