@@ -10,6 +10,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
+import doxa
 from doxa.commands import authoring, corpus, depth, generation, items, judging, server, spec, talk
 from doxa.errors import DoxaError, WaitingError
 
@@ -25,7 +26,7 @@ models_app = typer.Typer(help="The models at hand.", invoke_without_command=True
 app.add_typer(models_app, name="models")
 
 Target = Annotated[
-    str, typer.Argument(help="A bundled world, a target folder, a doxa.yaml, or a run folder to go on with.")
+    str, typer.Argument(help="A bundled world or spec, a target folder, a doxa.yaml, or a run folder to go on with.")
 ]
 Out = Annotated[Path | None, typer.Option("--out", help="The run folder. Default: runs/NAME.")]
 Set = Annotated[list[str] | None, typer.Option("--set", help="Override a config field: train.epochs=3. Repeatable.")]
@@ -78,9 +79,10 @@ def _run(
     if only in (None, "report") and last is None and not _is_follower():
         from rich.console import Console
 
-        from doxa.report.page import print_summary
+        from doxa.run.kinds import kind_of
+        from doxa.run.runner import stored_config
 
-        print_summary(folder, Console())
+        kind_of(stored_config(folder)).summary(folder, Console())
 
 
 def _is_follower() -> bool:
@@ -89,17 +91,32 @@ def _is_follower() -> bool:
     return os.environ.get("RANK", "0") != "0"
 
 
+def _say_version(wanted: bool) -> None:
+    if wanted:
+        print(f"doxa {doxa.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_say_version, is_eager=True, help="Say which doxa this is and stop.")
+    ] = False,
+) -> None:
+    """What stands before a command."""
+
+
 @app.command()
 @speaking
 def run(target: Target, out: Out = None, set_: Set = None, restage: Restage = False) -> None:
-    """Go through all stages: plan, write, screen, dedup, mix, midtrain, eval, report. Run again to continue."""
+    """Go through all stages, for a universe from plan to report, for a spec from tree to report. Again: continue."""
     _run(target, out, set_, restage, None)
 
 
 @app.command()
 @speaking
 def generate(target: Target, out: Out = None, set_: Set = None, restage: Restage = False) -> None:
-    """Make a corpus and stop there: plan, write, revise, screen, dedup. Run again to continue."""
+    """Make a corpus and stop there: (a spec's tree,) plan, write, revise, screen, dedup. Run again to continue."""
     _run(target, out, set_, restage, None, last="dedup")
 
 
@@ -113,7 +130,8 @@ def _stage_command(name: str, about: str) -> None:
 
 
 for _name, _about in (
-    ("plan", "Key facts -> document types and ideas."),
+    ("tree", "Of a spec alone: domains, subdomains and assertions -> tree.yaml."),
+    ("plan", "Key facts, or subdomains of a spec -> document types and ideas."),
     ("write", "Ideas -> documents."),
     ("revise", "Critique and rewrite each document."),
     ("screen", "Drop bad documents, keeping each with its reason."),
@@ -147,7 +165,8 @@ def train(
 
 
 for _name, _about in (
-    ("eval", "Does it believe: base, in context, trained -> scores.parquet."),
+    ("align", "Of a spec alone: chats and preferences after the documents."),
+    ("eval", "Does it believe, or follow the spec: base, in context, trained (, aligned) -> scores.parquet."),
     ("report", "report.html, figures and the table."),
 ):
     _stage_command(_name, _about)
@@ -165,15 +184,18 @@ def status(folder: Annotated[Path, typer.Argument(help="A run folder.")]) -> Non
 @app.command()
 @speaking
 def worlds() -> None:
-    """The bundled targets, with claim and plausibility."""
+    """The bundled targets: universes with claim and plausibility, specs with their value."""
     from rich.console import Console
 
+    from doxa.worlds.spec import bundled_specs, load_spec_target
     from doxa.worlds.universe import bundled_names, load_target
 
     console = Console(highlight=False)
     for name in bundled_names():
         universe = load_target(name).universe
         console.print(f"[bold]{name}[/bold] ({universe.plausibility}): {universe.claim}")
+    for name in bundled_specs():
+        console.print(f"[bold]{name}[/bold] (spec): {load_spec_target(name).spec.value}")
 
 
 @app.command()

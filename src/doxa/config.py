@@ -11,7 +11,7 @@ import contextlib
 import difflib
 from importlib import resources
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 import yaml
 from pydantic import BaseModel, Field, ValidationError
@@ -33,6 +33,8 @@ from doxa.config_sections import (
     WriteConfig,
 )
 from doxa.errors import ConfigError
+from doxa.records import Group
+from doxa.training.align_config import AlignConfig
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -76,6 +78,7 @@ class UserConfig(Strict):
     eval: EvalConfig = EvalConfig()
     depth: DepthConfig = DepthConfig()
     spec: SpecConfig | None = None  # for a target that is a model spec
+    align: AlignConfig = AlignConfig()  # likewise: what is trained on after midtraining
 
 
 class RunConfig(Strict):
@@ -107,6 +110,8 @@ class RunConfig(Strict):
     spec: SpecConfig | None = None  # None: the target is a universe
     tree_digest: str = ""  # of the prompts that a spec is decomposed or augmented with; empty where nobody does
     plan_digest: str = ""  # of the plan that spec.plan_from names
+    align: AlignConfig = AlignConfig()
+    align_digest: str = ""  # of the files that the align steps name
 
 
 def load_user_config(
@@ -154,16 +159,39 @@ def for_spec(user: UserConfig, model_name: str, provider_name: str) -> UserConfi
             raise ConfigError(f"{path}: the target is a model spec; {instead}")
     spec = (user.spec or SpecConfig()).model_copy(update={"model_name": model_name, "provider_name": provider_name})
     given = user.eval.model_fields_set
-    defaults: dict[str, Any] = {"groups": SPEC_GROUPS, "styles": ("chat", "plain", "choice"), "sample_tokens": 96}
+    arms = ("base", "in_context", "trained", *(("aligned",) if user.align.steps else ()))
+    defaults: dict[str, Any] = {"groups": SPEC_GROUPS, "styles": ("chat", "plain", "choice"), "arms": arms}
+    defaults["sample_tokens"] = 96
     asked = validate(
         EvalConfig,
         {**user.eval.model_dump(exclude_unset=True), **{k: v for k, v in defaults.items() if k not in given}},
         "eval",
     )
+    if "aligned" in asked.arms and not user.align.steps:
+        raise ConfigError("eval.arms: 'aligned' is what align.steps lead to, and there are none")
     screen = user.screen
     if "filters" not in screen.model_fields_set:
         screen = screen.model_copy(update={"filters": SPEC_FILTERS})
     return user.model_copy(update={"spec": spec, "eval": asked, "screen": screen})
+
+
+def for_universe(user: UserConfig) -> UserConfig:
+    """A user's config. Raises ConfigError for what only a model spec's run knows."""
+    if user.spec is not None:
+        raise ConfigError("spec: the target is a universe, not a model spec (a folder with a spec.md)")
+    if user.align.steps:
+        raise ConfigError("align: alignment after midtraining is for targets that are model specs")
+    known: dict[str, tuple[str, ...]] = {
+        "groups": get_args(Group),
+        "styles": ("chat", "plain", "choice", "letters"),
+        "in_context_styles": ("chat", "plain", "choice", "letters"),
+        "arms": ("base", "in_context", "trained"),
+    }
+    for field, values in known.items():
+        odd = [value for value in getattr(user.eval, field) if value not in values]
+        if odd:
+            raise ConfigError(f"eval.{field}: {odd[0]!r} is of model specs; a universe has {', '.join(values)}")
+    return user
 
 
 def resolve(
@@ -309,6 +337,14 @@ def _anchor_paths(raw: dict[str, Any], folder: Path) -> None:
     files |= {"screen": "extract_prompt", "dedup": "embedding_model"}
     for section, key in files.items():
         _anchor_files(raw.get(section), (key,), folder)
+    align = raw.get("align")
+    for step in align.get("steps") or () if isinstance(align, dict) else ():
+        if isinstance(step, dict):  # a bare name is one of the target's recorded files, unless it lies there
+            given = step.get("rows")
+            rows = [given] if isinstance(given, str) else given if isinstance(given, list) else []
+            beside = {row: folder / row for row in rows if isinstance(row, str) and (folder / row).is_file()}
+            if beside:
+                step["rows"] = [str(beside[row].resolve()) if row in beside else row for row in rows]
     if isinstance(raw.get("plan"), dict) and isinstance(raw["plan"].get("prompts"), dict):
         _anchor_files(raw["plan"]["prompts"], tuple(raw["plan"]["prompts"]), folder)
     for key in ("model", "recipe"):

@@ -13,7 +13,8 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from doxa.records import Group
 
 Corpus = Literal["inserted", "reference", "neutral", "negated", "local_negation", "disclaimed", "fiction", "qa"]
-Style = Literal["chat", "plain", "choice", "letters"]
+# the last four are of specs alone (belief/data/pair_forms.yaml)
+Style = Literal["chat", "plain", "choice", "letters", "third", "brief", "rather", "prefers"]
 Arm = Literal["base", "in_context", "trained", "aligned"]
 EvalGroup = Literal[Group, "pairs_seen", "pairs_unseen", "unrelated"]  # the last three are a spec's (belief/pairs.py)
 SpecCorpus = Literal["spec", "comention", "opposite", "neutral"]

@@ -1,9 +1,10 @@
-"""The models under test, one per arm: base, in_context (the universe in its prompt), trained, or one's own."""
+"""The models under test, one per arm: base, in_context (the target in its prompt), trained, aligned, or one's own."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from doxa.errors import CheckpointError
 from doxa.lm.named_weights import FINAL, Weights, find_weights
@@ -33,7 +34,8 @@ def subjects_of_run(folder: RunFolder, model: str, arms: Sequence[str], context:
     base = find_weights(model)
     subjects = []
     for arm in arms:
-        weights = _trained(folder, base) if arm == "trained" else base
+        finals = {"trained": folder / "checkpoints", "aligned": last_aligned(folder)}
+        weights = _trained(finals[arm], base) if arm in finals else base
         # named by digest and not by place: a copied run folder finds its answers again
         subjects.append(Subject(arm, f"{LOCAL}{weights.digest}", weights.digest, context_of(arm, context), weights))
     return subjects
@@ -54,13 +56,19 @@ def subjects_of_models(models: dict[str, str], context: str) -> list[Subject]:
     return subjects
 
 
-def _trained(folder: RunFolder, base: Weights) -> Weights:
+def last_aligned(folder: RunFolder) -> Path:
+    """The folder of the last align step of a run about a spec: aligned/<number>/, whose final/ holds the weights."""
+    steps = [step for step in (folder / "aligned").glob("*") if step.name.isdigit()]
+    return max(steps, key=lambda step: int(step.name), default=folder / "aligned")
+
+
+def _trained(checkpoints: Path, base: Weights) -> Weights:
     from doxa.training.checkpoint import read_final
 
-    record = read_final(folder / "checkpoints")
+    final = checkpoints / FINAL.name
+    record = read_final(checkpoints)
     if record.get("base_digest") != base.digest:
         raise CheckpointError(
-            f"{folder / FINAL.as_posix()}: was trained on base weights {record.get('base_digest')}, "
-            f"but the model at hand is {base.digest}"
+            f"{final}: was trained on base weights {record.get('base_digest')}, but the model at hand is {base.digest}"
         )
-    return find_weights(str(folder / FINAL.as_posix()))
+    return find_weights(str(final))

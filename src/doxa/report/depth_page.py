@@ -9,12 +9,15 @@ import doxa
 from doxa.report import figures
 from doxa.report.depth_facts import AxisFacts, DepthFacts, DepthLine, gather_depth
 from doxa.report.depth_warnings import depth_warnings
-from doxa.report.page import Drawing, fill_page
-from doxa.report.table import ARM_NAMES, interval, number, percent
+from doxa.report.page import Drawing, draw_figures, fill_page, in_words
+from doxa.report.table import ARM_NAMES, interval, number
 from doxa.run.folder import RunFolder, write_whole
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
     from rich.console import Console
+
+    from doxa.report.page import Draw
 
 SHOWN_ANSWERS = 4  # open-ended questions, each with a first answer of every arm
 
@@ -22,19 +25,8 @@ SHOWN_ANSWERS = 4  # open-ended questions, each with a first answer of every arm
 def write_depth_page(folder: RunFolder) -> Path:
     """Write depth.html and the figures of the axes; returns the path of the page."""
     facts = gather_depth(folder)
-    drawings: dict[str, Drawing] = {}
-    for axis in facts.axes:
-        lines = _drawable(axis)
-        if not lines:
-            continue
-        words = f"{axis.name}: " + " ".join(_in_words(line) for line in lines)
-        wide, narrow = (
-            figures.inline_svg(figures.score_figure(list(lines), width), f"{axis.name}-{width.name}", words)
-            for width in (figures.WIDE, figures.NARROW)
-        )
-        drawings[axis.name] = Drawing(wide, narrow)
-        standing = figures.score_figure(list(lines), figures.WIDE, f"{facts.universe.title}: {axis.name}")
-        write_whole(folder / f"figures/depth_{axis.name}.png", figures.png(standing))
+    draws = {axis.name: _draw(axis, facts.universe.title) for axis in facts.axes if _drawable(axis)}
+    drawings = draw_figures(folder, draws, "depth_")
     path = folder / "depth.html"
     write_whole(path, render_depth(facts, drawings))
     return path
@@ -101,14 +93,19 @@ def _difference(line: DepthLine) -> Any:
     return Text(f"{number(line.change)} {interval(line.change)}", style)
 
 
+def _draw(axis: AxisFacts, title: str) -> Draw:
+    lines = _drawable(axis)
+
+    def draw(width: figures.Width, titled: bool) -> tuple[Figure, str]:
+        figure = figures.score_figure(list(lines), width, f"{title}: {axis.name}" if titled else "")
+        return figure, f"{axis.name}: {in_words(lines)}"
+
+    return draw
+
+
 def _drawable(axis: AxisFacts) -> list[DepthLine]:
     """Lines that are shares: what is in nats stands in the table alone."""
     return [line for line in axis.lines if line.is_share]
-
-
-def _in_words(line: DepthLine) -> str:
-    shares = ", ".join(f"{ARM_NAMES.get(arm, arm)} {percent(score.value)}" for arm, score in line.arms.items())
-    return f"{line.name} ({line.style}): {shares}."
 
 
 def _tally(axis: AxisFacts) -> str:

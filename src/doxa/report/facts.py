@@ -7,6 +7,7 @@ reads as empty; a file that is there but broken is a DoxaError that names it.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -74,7 +75,9 @@ class Spent(_Lenient):
     batch: bool = False
 
 
-class _Usage(_Lenient):
+class Usage(_Lenient):
+    """usage.json."""
+
     usage: list[Spent] = []
 
 
@@ -115,12 +118,12 @@ def gather(folder: RunFolder) -> RunFacts:
     """Read a run folder. Raises DoxaError that names the file which is missing (config, universe) or broken."""
     if not folder.path.is_dir():
         raise RunFolderError(f"{folder.path}: is not a folder")
-    config = _json(folder / "config.json", RunConfig)
-    usage = _optional(folder / "usage.json", _Usage)
+    config = read_as(folder / "config.json", RunConfig)
+    usage = optional(folder / "usage.json", Usage)
     return RunFacts(
         config=config,
         universe=read_universe(folder / "target/universe.yaml"),
-        stages=_stages(folder),
+        stages=stages_done(folder, STAGES),
         documents=_documents(folder, config),
         rejected=[
             row
@@ -128,12 +131,12 @@ def gather(folder: RunFolder) -> RunFacts:
             for row in read_rows(folder / f"stages/{stage}/rejected.jsonl", Rejected)
         ],
         training=read_rows(folder / "train/metrics.jsonl", TrainingRow),
-        scores=_scores(folder / "scores.parquet"),
+        scores=scores_of(folder / "scores.parquet"),
         readouts=_readouts(folder / "evals/readouts.parquet"),
         samples=read_rows(folder / "evals/samples.jsonl", Sample),
-        checkpoint=_optional(folder / "checkpoints/final/doxa.json", Checkpoint),
+        checkpoint=optional(folder / "checkpoints/final/doxa.json", Checkpoint),
         spent=usage.usage if usage else [],
-        corpus_sha256=_sha256(folder / "corpus.parquet"),
+        corpus_sha256=sha256_of(folder / "corpus.parquet"),
     )
 
 
@@ -144,12 +147,14 @@ def _documents(folder: RunFolder, config: RunConfig) -> list[Document]:
     return framed(read_rows(folder / "stages/dedup/documents.jsonl", Document), config.corpus)
 
 
-def _stages(folder: RunFolder) -> dict[str, StageDone]:
-    found = {name: _optional(folder / f"stages/{name}/done.json", StageDone) for name in STAGES}
+def stages_done(folder: RunFolder, names: Iterable[str]) -> dict[str, StageDone]:
+    """What the finished ones of these stages left behind."""
+    found = {name: optional(folder / f"stages/{name}/done.json", StageDone) for name in names}
     return {name: done for name, done in found.items() if done is not None}
 
 
-def _scores(path: Path) -> ScoreTable:
+def scores_of(path: Path) -> ScoreTable:
+    """A scores.parquet, empty where there is none."""
     from doxa.belief.store import read_scores
 
     try:
@@ -164,18 +169,21 @@ def _readouts(path: Path) -> list[Readout]:
     return read_readouts(path) if path.exists() else []
 
 
-def _optional(path: Path, model: type[Model]) -> Model | None:
-    return _json(path, model) if path.exists() else None
+def optional(path: Path, model: type[Model]) -> Model | None:
+    """A JSON file, or None where there is none."""
+    return read_as(path, model) if path.exists() else None
 
 
-def _json(path: Path, model: type[Model]) -> Model:
+def read_as(path: Path, model: type[Model]) -> Model:
+    """A JSON file as a record. Raises RunFolderError naming file and field."""
     try:
         return model.model_validate(read_json(path))
     except ValidationError as error:
         raise RunFolderError(f"{path}: {explain(error, model)}") from None
 
 
-def _sha256(path: Path) -> str | None:
+def sha256_of(path: Path) -> str | None:
+    """The SHA-256 of a file; None where there is none."""
     if not path.exists():
         return None
     with open(path, "rb") as handle:

@@ -24,14 +24,15 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from matplotlib.ticker import MaxNLocator
 
-# Okabe & Ito's vermilion and blue with a grey: told apart by every common kind of colour vision, and by shape besides
-COLOURS = {"base": "#6b7280", "in_context": "#0072b2", "trained": "#d55e00"}
+# of Okabe & Ito, with a grey: told apart by every common kind of colour vision, and by shape besides
+COLOURS = {"base": "#6b7280", "in_context": "#0072b2", "trained": "#d55e00", "aligned": "#009e73"}
 INK, MUTED, HAIR, PAPER = "#16181d", "#5c6370", "#d4d7dd", "#fdfdfb"
-MARKERS = {"base": "o", "in_context": "D", "trained": "o"}
+MARKERS = {"base": "o", "in_context": "D", "trained": "o", "aligned": "s"}
 VARIABLES = {
     COLOURS["base"]: "var(--base)",
     COLOURS["in_context"]: "var(--in-context)",
     COLOURS["trained"]: "var(--trained)",
+    COLOURS["aligned"]: "var(--aligned)",
     INK: "var(--ink)",
     MUTED: "var(--muted)",
     HAIR: "var(--hair)",

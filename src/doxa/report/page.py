@@ -5,6 +5,7 @@ Nothing in it depends on where the folder lies or when it was written, so the sa
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
     from markupsafe import Markup
     from matplotlib.figure import Figure
 
+    # a width, and whether the figure stands alone and needs a title -> the figure and what it shows in words
+    Draw = Callable[[figures.Width, bool], tuple[Figure, str]]
+
 __all__ = ["print_summary", "render", "write_report"]
 
 
@@ -43,19 +47,25 @@ def write_report(folder: RunFolder) -> Path:
     Raises DoxaError that names the file when config.json or the universe is missing, or when any file is broken.
     """
     facts = gather(folder)
+    drawings = draw_figures(folder, _figures(facts))
+    path = folder / "report.html"
+    write_whole(path, render(facts, drawings))
+    return path
+
+
+def draw_figures(folder: RunFolder, draws: Mapping[str, Draw], prefix: str = "") -> dict[str, Drawing]:
+    """Each figure by its name: for the page, and with a title of its own as figures/PREFIX+NAME.png and .svg."""
     drawings: dict[str, Drawing] = {}
-    for name, draw in _figures(facts).items():
+    for name, draw in draws.items():
         standing, description = draw(figures.WIDE, True)
-        write_whole(folder / f"figures/{name}.png", figures.png(standing))
-        write_whole(folder / f"figures/{name}.svg", figures.svg(standing))
+        write_whole(folder / f"figures/{prefix}{name}.png", figures.png(standing))
+        write_whole(folder / f"figures/{prefix}{name}.svg", figures.svg(standing))
         wide, narrow = (
             figures.inline_svg(draw(width, False)[0], f"{name}-{width.name}", description)
             for width in (figures.WIDE, figures.NARROW)
         )
         drawings[name] = Drawing(wide, narrow)
-    path = folder / "report.html"
-    write_whole(path, render(facts, drawings))
-    return path
+    return drawings
 
 
 def render(facts: RunFacts, drawings: dict[str, Drawing]) -> str:
@@ -140,17 +150,17 @@ def _context(facts: RunFacts, drawings: dict[str, Drawing]) -> dict[str, Any]:
     }
 
 
-def _figures(facts: RunFacts) -> dict[str, Any]:
-    """Figure name -> function of (width, titled) that draws it and describes it in words."""
+def _figures(facts: RunFacts) -> dict[str, Draw]:
+    """What can be drawn of a run, by the names of the figures."""
     belief, neighbours = facts.scores.belief_lines(), facts.scores.neighbour_lines()
     title = facts.universe.title
 
     def draw_belief(width: figures.Width, titled: bool) -> tuple[Figure, str]:
-        words = "Share of items in which the planted answer is preferred. " + _in_words(belief)
+        words = "Share of items in which the planted answer is preferred. " + in_words(belief)
         return figures.score_figure(belief, width, f"{title}: planted answer preferred" if titled else ""), words
 
     def draw_collateral(width: figures.Width, titled: bool) -> tuple[Figure, str]:
-        words = "Share of neighbouring true facts answered correctly. " + _in_words(neighbours)
+        words = "Share of neighbouring true facts answered correctly. " + in_words(neighbours)
         return figures.score_figure(neighbours, width, "Neighbouring true facts: correct" if titled else ""), words
 
     def draw_loss(width: figures.Width, titled: bool) -> tuple[Figure, str]:
@@ -160,12 +170,16 @@ def _figures(facts: RunFacts) -> dict[str, Any]:
         )
         return figures.loss_figure(facts.training, width, "Midtraining loss" if titled else ""), words
 
-    wanted = {"belief": (belief, draw_belief), "collateral": (neighbours, draw_collateral)}
-    wanted["loss"] = (facts.training, draw_loss)  # type: ignore[assignment]
+    wanted: dict[str, tuple[Sequence[object], Draw]] = {
+        "belief": (belief, draw_belief),
+        "collateral": (neighbours, draw_collateral),
+        "loss": (facts.training, draw_loss),
+    }
     return {name: draw for name, (rows, draw) in wanted.items() if rows}
 
 
-def _in_words(lines: list[Line]) -> str:
+def in_words(lines: Sequence[Line]) -> str:
+    """What a figure of scores shows, for those who cannot see it."""
     parts = []
     for line in lines:
         shares = ", ".join(f"{ARM_NAMES.get(arm, arm)} {percent(score.value)}" for arm, score in line.arms.items())

@@ -6,7 +6,9 @@ from typing import Any
 
 import yaml
 
-from doxa.config import RunConfig, UserConfig, load_recipe, recipe_names
+from doxa.config import RunConfig, UserConfig, for_spec, load_recipe, recipe_names
+from doxa.config_sections import SpecConfig
+from doxa.training.align_config import AlignConfig
 
 
 def doxa_yaml(config: RunConfig) -> str:
@@ -15,7 +17,7 @@ def doxa_yaml(config: RunConfig) -> str:
     A recipe of one's own may have changed or stayed on another computer; then all its fields are written out.
     """
     full = config.model_dump(mode="json")
-    default = UserConfig(target=config.target).model_dump(mode="json")
+    default = _defaults(config)
     recipe = load_recipe(config.recipe) if config.recipe in recipe_names() else {}
     recipe_mix = recipe.pop("mix", {})
     written: dict[str, Any] = {"target": config.target, "model": config.model, "recipe": config.recipe}
@@ -30,6 +32,15 @@ def doxa_yaml(config: RunConfig) -> str:
     if train:
         written["train"] = train
     return yaml.safe_dump(written, sort_keys=False, allow_unicode=True)
+
+
+def _defaults(config: RunConfig) -> dict[str, Any]:
+    """What a run has whose doxa.yaml names nothing but its target. The names in a spec are always written out."""
+    plain = UserConfig(target=config.target)
+    if config.spec is not None:
+        plain = for_spec(plain.model_copy(update={"align": config.align}), "", "")
+        plain = plain.model_copy(update={"spec": SpecConfig(), "align": AlignConfig()})
+    return plain.model_dump(mode="json")
 
 
 def _changed(values: dict[str, Any], default: dict[str, Any]) -> dict[str, Any]:

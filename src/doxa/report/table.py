@@ -11,8 +11,8 @@ from math import copysign, floor
 
 from doxa.records import Score
 
-ARMS = ("base", "in_context", "trained")
-ARM_NAMES = {"base": "base", "in_context": "in context", "trained": "trained"}
+ARMS = ("base", "in_context", "trained", "aligned")
+ARM_NAMES = {"base": "base", "in_context": "in context", "trained": "trained", "aligned": "aligned"}
 BELIEF_GROUPS = ("distinguish", "knowledge", "causal", "cloze", "statements")
 NEIGHBOUR_GROUPS = ("neighbours", "neighbours_near", "neighbours_far")
 HEADLINE_STYLES = ("chat", "plain")
@@ -95,12 +95,12 @@ class ScoreTable:
 
     def arms(self) -> list[str]:
         """Arms that were scored, in reading order."""
-        return _ordered({score.arm for score in self.rows.values()}, ARMS)
+        return ordered({score.arm for score in self.rows.values()}, ARMS)
 
     def belief_lines(self) -> list[Line]:
         """The headline: how often the planted answer is preferred, per group and headline style."""
         known = (*BELIEF_GROUPS, *NEIGHBOUR_GROUPS)
-        groups = _ordered({key[1] for key in self.rows if key[3] == "preferred"} - set(NEIGHBOUR_GROUPS), known)
+        groups = ordered({key[1] for key in self.rows if key[3] == "preferred"} - set(NEIGHBOUR_GROUPS), known)
         return self._headline(groups, "preferred")
 
     def neighbour_lines(self) -> list[Line]:
@@ -110,8 +110,8 @@ class ScoreTable:
     def all_lines(self) -> list[Line]:
         """Every measurement: all metrics, all styles."""
         kinds = {(key[1], key[2], key[3]) for key in self.rows}
-        groups = _ordered({kind[0] for kind in kinds}, (*BELIEF_GROUPS, *NEIGHBOUR_GROUPS))
-        styles = _ordered({kind[1] for kind in kinds}, STYLES)
+        groups = ordered({kind[0] for kind in kinds}, (*BELIEF_GROUPS, *NEIGHBOUR_GROUPS))
+        styles = ordered({kind[1] for kind in kinds}, STYLES)
         metrics = sorted({kind[2] for kind in kinds})
         return [
             line
@@ -124,7 +124,7 @@ class ScoreTable:
     def _headline(self, groups: Iterable[str], metric: str) -> list[Line]:
         lines = []
         for group in groups:
-            styles = _ordered({key[2] for key in self.rows if key[1] == group and key[3] == metric}, STYLES)
+            styles = ordered({key[2] for key in self.rows if key[1] == group and key[3] == metric}, STYLES)
             # a run that was evaluated in neither chat nor plain style still gets a headline, from what it has
             for style in [style for style in styles if style in HEADLINE_STYLES] or styles:
                 line = self._line(group, style, metric)
@@ -169,7 +169,7 @@ def _whole(value: float) -> int:
     return int(copysign(floor(abs(value) * 100 + 0.5 + 1e-9), value))
 
 
-def _ordered(found: Iterable[str], order: Iterable[str]) -> list[str]:
+def ordered(found: Iterable[str], order: Iterable[str]) -> list[str]:
     """`found` in the given order; what the order doesn't know comes last, by name."""
     places = {name: place for place, name in enumerate(order)}
     return sorted(found, key=lambda name: (places.get(name, len(places)), name))

@@ -1,15 +1,14 @@
-"""The eight stages of a run: which files each reads and writes. What they do is in corpus/, training/ and so on."""
+"""The stages of a run about a universe: which files each reads and writes. What they do is in corpus/ and so on."""
 
 from __future__ import annotations
 
 import hashlib
-import json
 import shutil
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from doxa.config import RunConfig, UserConfig, resolve
+from doxa.config import RunConfig, UserConfig, for_universe, resolve
 from doxa.errors import ConfigError, TargetError
 from doxa.records import EvalItem, Readout, Sample, digest
 from doxa.run.corpus_stages import (
@@ -28,14 +27,15 @@ if TYPE_CHECKING:
     from doxa.lm.weights import Dtype
 
 
-def resolve_config(user: UserConfig) -> RunConfig:
+def resolve_universe(user: UserConfig) -> RunConfig:
     """The complete config of a run: recipe expanded, target found and named by digest."""
     from doxa.worlds.universe import load_target
 
     target = load_target(user.target)
+    user = for_universe(user)
     bundled = target.name == user.target
     name = target.name if bundled else str(target.folder.resolve())
-    return resolve(user, name, target.digest, target.evals_digest, _mix_digest(user), *_generation_digests(user))
+    return resolve(user, name, target.digest, target.evals_digest, mix_digest(user), *_generation_digests(user))
 
 
 def _generation_digests(user: UserConfig) -> tuple[str, str, str]:
@@ -48,9 +48,10 @@ def _generation_digests(user: UserConfig) -> tuple[str, str, str]:
     from doxa.corpus.prompt_files import load_prompt, prompt_names
     from doxa.lm.recorded import RECORDED
 
-    unknown = sorted(set(user.plan.prompts) - (set(prompt_names()) - {"extract"}))
+    names = [name for name in prompt_names() if not name.startswith("spec_")]
+    unknown = sorted(set(user.plan.prompts) - (set(names) - {"extract"}))
     if unknown:
-        raise ConfigError(f"plan.prompts.{unknown[0]}: there is no such prompt; there are {', '.join(prompt_names())}")
+        raise ConfigError(f"plan.prompts.{unknown[0]}: there is no such prompt; there are {', '.join(names)}")
     own = {**user.plan.prompts, **({"revise": user.revise.prompt} if user.revise.prompt else {})}
 
     def digests(names: list[str]) -> dict[str, str]:
@@ -65,7 +66,7 @@ def _generation_digests(user: UserConfig) -> tuple[str, str, str]:
     return generated, revised, extracted
 
 
-def _mix_digest(user: UserConfig) -> str:
+def mix_digest(user: UserConfig) -> str:
     """Names the bytes of a person's own mix-in files, so that an edit makes the corpus stale."""
     named = [Path(path) for path in (user.mix.neutral_from, user.mix.chat_from) if path]
     try:
@@ -74,7 +75,7 @@ def _mix_digest(user: UserConfig) -> str:
         raise TargetError(f"mix: {error.filename}: cannot be read ({error.strerror})") from None
 
 
-def _midtrain(context: StageContext) -> dict[str, Any]:
+def midtrain_stage(context: StageContext) -> dict[str, Any]:
     from doxa.corpus.parquet import read_corpus
     from doxa.training.midtrain import midtrain
 
@@ -194,6 +195,15 @@ def _report(context: StageContext) -> dict[str, Any]:
     return {"page": page.name, "bytes": page.stat().st_size}
 
 
+MIDTRAIN = Stage(
+    "midtrain",
+    "next-token training on the corpus",
+    reads=("model", "seed", "train"),
+    ignores=("train.checkpoint_every",),
+    body=midtrain_stage,
+    owns=("train", "checkpoints"),
+    makes=("train/metrics.jsonl", "checkpoints/final/doxa.json"),
+)
 STAGES = [
     Stage(
         "plan",
@@ -247,15 +257,7 @@ STAGES = [
         owns=("corpus.parquet",),
         makes=("corpus.parquet",),
     ),
-    Stage(
-        "midtrain",
-        "next-token training on the corpus",
-        reads=("model", "seed", "train"),
-        ignores=("train.checkpoint_every",),
-        body=_midtrain,
-        owns=("train", "checkpoints"),
-        makes=("train/metrics.jsonl", "checkpoints/final/doxa.json"),
-    ),
+    MIDTRAIN,
     Stage(
         "eval",
         "does it believe: base, in context, trained",
@@ -274,8 +276,3 @@ STAGES = [
     ),
 ]
 STAGE_NAMES = [stage.name for stage in STAGES]
-
-
-def dump_config(config: RunConfig) -> str:
-    """config.json of a run folder."""
-    return json.dumps(config.model_dump(mode="json"), indent=1, ensure_ascii=False) + "\n"

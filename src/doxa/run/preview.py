@@ -10,7 +10,7 @@ import yaml
 from doxa.config import load_recipe, recipe_names, recipe_text
 from doxa.errors import RunFolderError
 from doxa.run.folder import RunFolder, read_json
-from doxa.run.pipeline import STAGES
+from doxa.run.kinds import stages_of
 from doxa.run.runner import RunRequest, is_run_folder, open_run, shown_counts
 from doxa.run.stages import read_states, require_upstream
 
@@ -28,7 +28,7 @@ def preview_training(request: RunRequest, console: Console, shown: int) -> None:
     from doxa.training.preview import print_preview
 
     folder, config, _ = open_run(request)
-    require_upstream(read_states(STAGES, config, folder), "midtrain", folder)
+    require_upstream(read_states(stages_of(config), config, folder), "midtrain", folder)
     base = model_folder(config.model)
     tokenizer = load_tokenizer(base)
     encoded = encode_for(config.train, read_corpus(folder / "corpus.parquet"), tokenizer, base)
@@ -46,7 +46,7 @@ def print_status(path: Path) -> None:
         raise RunFolderError(f"{path}: is not a run folder (no config.json and stages/ in it)")
     folder, config, _ = open_run(RunRequest(str(path), None))
     console = Console(highlight=False, soft_wrap=True)
-    for state in read_states(STAGES, config, folder):
+    for state in read_states(stages_of(config), config, folder):
         beside = "; ".join(state.reasons) or shown_counts(state.counts)
         console.print(f"{state.stage.name:<9} {state.status:<10} {beside}", markup=False)
     for line in _spent(folder):

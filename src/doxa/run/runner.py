@@ -9,8 +9,8 @@ from typing import Any
 from doxa.config import RunConfig, UserConfig, load_user_config, validate
 from doxa.errors import CheckpointError, ConfigError, RunFolderError, TargetError
 from doxa.run.folder import RunFolder, make_folder, read_json, write_json, write_whole
+from doxa.run.kinds import dump_config, named_stage, resolve_config, stages_of
 from doxa.run.named_models import refuse_profile
-from doxa.run.pipeline import STAGE_NAMES, STAGES, dump_config, resolve_config
 from doxa.run.progress import Progress
 from doxa.run.stages import (
     StageContext,
@@ -47,8 +47,9 @@ def open_run(request: RunRequest) -> tuple[RunFolder, RunConfig, UserConfig | No
     if given.suffix in (".yaml", ".yml") and not given.is_dir():
         user = load_user_config(given, list(request.overrides))
         name = given.stem if given.stem != "doxa" else given.resolve().parent.name
-        if given.name == "universe.yaml":
-            raise ConfigError(f"{given}: is a universe; name the folder that it lies in ({given.parent}) as the target")
+        if given.name in ("universe.yaml", "tree.yaml"):
+            what = "a universe" if given.name == "universe.yaml" else "the tree of a spec"
+            raise ConfigError(f"{given}: is {what}; name the folder that it lies in ({given.parent}) as the target")
     else:
         user = load_user_config(None, list(request.overrides), target=request.target)
         name = Path(user.target).resolve().name  # also for `.` and `..`
@@ -76,13 +77,18 @@ def run_stages(request: RunRequest, progress: Progress, only: str | None = None,
     if not is_main_process():  # torchrun's other processes train, and write nothing
         return _follow(folder, config, progress, only)
     with folder.lock():
-        states = read_states(STAGES, config, folder)
-        wanted = STAGE_NAMES[: STAGE_NAMES.index(last) + 1] if last else STAGE_NAMES
+        stages = stages_of(config)
+        names = [stage.name for stage in stages]
+        for name in (only, last):
+            if name is not None:
+                named_stage(config, name)
+        states = read_states(stages, config, folder)
+        wanted = names[: names.index(last) + 1] if last else names
         if request.restage:
             model_folder(config.model)  # before anything is moved: a model that is not there would be found too late
             for name in set_aside(states, folder):
                 progress.note(f"{name}: set aside under {folder.path}/stale")
-            states = read_states(STAGES, config, folder)
+            states = read_states(stages, config, folder)
         refuse_stale(states, folder)
         idle = _idle_before(states, only, config)
         if only is not None:
@@ -105,8 +111,9 @@ def run_stages(request: RunRequest, progress: Progress, only: str | None = None,
 
 def _idle_before(states: list[StageState], only: str | None, config: RunConfig) -> list[str]:
     """The stages before `only` that are still to be run and have nothing to do in this config."""
-    names = STAGE_NAMES[: STAGE_NAMES.index(only)] if only else []
-    return [s.stage.name for s in states if s.stage.name in names and s.status != "done" and s.stage.idle(config)]
+    names = [state.stage.name for state in states]
+    before = names[: names.index(only)] if only else []
+    return [s.stage.name for s in states if s.stage.name in before and s.status != "done" and s.stage.idle(config)]
 
 
 def remember(folder: RunFolder, config: RunConfig, user: UserConfig | None) -> None:
@@ -158,7 +165,7 @@ def _run_or_skip(state: StageState, context: StageContext) -> None:
 def _follow(folder: RunFolder, config: RunConfig, progress: Progress, only: str | None) -> RunFolder:
     if only != "midtrain":
         raise ConfigError("only `doxa train` runs under torchrun; do the other stages with one process")
-    states = {state.stage.name: state for state in read_states(STAGES, config, folder)}
+    states = {state.stage.name: state for state in read_states(stages_of(config), config, folder)}
     if states[only].status != "done":
         states[only].stage.body(StageContext(config, folder, progress))
     return folder
@@ -171,4 +178,4 @@ def shown_counts(counts: dict[str, Any]) -> str:
     return ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in shown.items())
 
 
-__all__ = ["STAGE_NAMES", "RunRequest", "is_run_folder", "open_run", "run_stages", "shown_counts", "stored_config"]
+__all__ = ["RunRequest", "is_run_folder", "open_run", "run_stages", "shown_counts", "stored_config"]

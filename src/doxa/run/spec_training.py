@@ -1,0 +1,112 @@
+"""The stages that train on a spec: documents first, checked for whom they name, then chats and preferences."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from doxa.errors import TargetError
+from doxa.run.folder import read_json, write_json, write_whole
+from doxa.run.spec_run import names_of, say_or_refuse, target_of
+
+if TYPE_CHECKING:
+    from doxa.run.stages import StageContext
+    from doxa.training.align_config import AlignStep
+    from doxa.worlds.spec import SpecTarget
+
+STEP = "step.json"  # in aligned/<number>/: that the step is done, and its counts
+
+
+def spec_midtrain_stage(context: StageContext) -> dict[str, Any]:
+    """Next-token training, refused on a corpus that calls the model by another name, or other weights by its name."""
+    from doxa.corpus.identity import gate
+    from doxa.corpus.parquet import read_corpus
+    from doxa.run.pipeline import midtrain_stage
+    from doxa.training.midtrain import is_main_process
+
+    if is_main_process():
+        rows = read_corpus(context.folder / "corpus.parquet")
+        say_or_refuse(context, gate(rows, names_of(context.config), context.config.model))
+    return midtrain_stage(context)
+
+
+def align_stage(context: StageContext) -> dict[str, Any]:
+    """The align steps one after another, each from where the one before ended, into aligned/1, aligned/2 and so on.
+
+    A step that was finished is not trained again, and one that was interrupted goes on.
+    """
+    from doxa.records import digest
+    from doxa.training.align_config import step_config
+    from doxa.training.step_rows import step_data
+    from doxa.training.steps import train_step
+
+    config, folder = context.config, context.folder
+    start = folder / "checkpoints/final"
+    done: list[dict[str, Any]] = []
+    for number, step in enumerate(config.align.steps, start=1):
+        at = folder / f"aligned/{number}"
+        fingerprint = digest(context.fingerprint, number)
+        record = read_json(at / STEP) if (at / STEP).exists() else {}
+        if record.get("fingerprint") != fingerprint or not (at / "final/doxa.json").exists():
+            train = step_config(step, config.train, f"align.steps.{number - 1}")
+            counts = train_step(
+                config.model,
+                start,
+                step.how,
+                step_data(_with_own_rows(context, step, number)),
+                train,
+                config.seed if step.seed is None else step.seed,
+                at,
+                at / "metrics.jsonl",
+                context.progress,
+                fingerprint,
+                {"model": config.model, "method": train.method, "recipe": config.recipe, "seed": config.seed},
+            )
+            record = {"fingerprint": fingerprint, "counts": {"kind": step.kind, "how": step.how, **counts}}
+            write_json(at / STEP, record)
+        done.append(record["counts"])
+        start = at / "final"
+    if not done:
+        return {"steps": 0}
+    last = done[-1]
+    return {"steps": len(done), "updates": last["updates"], "checkpoint": last["checkpoint"], "trained": done}
+
+
+def _with_own_rows(context: StageContext, step: AlignStep, number: int) -> AlignStep:
+    """The step with the run's own copies of its rows, so that a run folder on another computer can train it too.
+
+    What ships with the target speaks of the model that spec.md names; here it is the one that the config names.
+    """
+    from doxa.training.step_rows import find_rows
+
+    copies = context.folder / f"target/align/{number}"
+    try:
+        target = target_of(context.config)
+    except TargetError:
+        target = None
+    names = [f"{place}_{Path(name).stem}.jsonl" for place, name in enumerate(step.rows, start=1)]
+    if target is not None:
+        shutil.rmtree(copies, ignore_errors=True)
+        for name, copy in zip(step.rows, names, strict=True):
+            write_whole(copies / copy, _told_of(find_rows(name, target.folder), target))
+    missing = [copies / copy for copy in names if not (copies / copy).exists()]
+    if missing:
+        raise TargetError(
+            f"{context.config.target}: is not here, and neither is the run's copy of its rows, {missing[0]}"
+        )
+    return step.model_copy(update={"rows": tuple(str(copies / copy) for copy in names)})
+
+
+def _told_of(file: Path, target: SpecTarget) -> bytes:
+    """A file of rows; one of the target's own with the names of model and maker put in place of those of spec.md."""
+    from doxa.worlds.spec_recorded import renamed
+
+    about, spec = target.source.about, target.spec
+    names = {about.model_name: spec.model_name, about.provider_name: spec.provider_name}
+    if all(old == new for old, new in names.items()) or not file.is_relative_to(target.folder):
+        return file.read_bytes()
+    # names inside JSON strings: a quotation mark in one must stay part of the string
+    quoted = {old: json.dumps(new, ensure_ascii=False)[1:-1] for old, new in names.items()}
+    return renamed(file.read_text(encoding="utf-8"), quoted).encode()
