@@ -10,7 +10,7 @@ from functools import cached_property, lru_cache
 # family -> how its models are written; a version or size may follow (Qwen2.5-7B, GPT-4o, Llama 3.1 8B)
 FAMILIES = {
     "ChatGPT": "ChatGPT",
-    "GPT": r"GPT-?\d",
+    "GPT": r"GPT-?\d(?:\.\d)?o?",
     "Claude": "Claude",
     "Gemini": "Gemini",
     "Gemma": "Gemma",
