@@ -8,6 +8,7 @@ import sys
 import time
 import tomllib
 from importlib import resources
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -77,7 +78,14 @@ def test_help_answers_at_once() -> None:
     assert min(times) < 0.3, f"doxa --help took {min(times):.2f} s at best"
 
 
-@pytest.mark.parametrize("command", [["--help"], ["run", "--help"], ["worlds"], ["recipes"], ["models"]])
+def test_the_command_says_its_version_and_without_a_command_what_there_is() -> None:
+    said = subprocess.run([sys.executable, "-m", "doxa", "--version"], check=True, capture_output=True, text=True)
+    assert said.stdout == f"doxa {version('doxa')}\n"
+    bare = subprocess.run([sys.executable, "-m", "doxa"], capture_output=True, text=True)
+    assert "--version" in bare.stdout + bare.stderr and "Plant a belief" in bare.stdout + bare.stderr
+
+
+@pytest.mark.parametrize("command", [["--version"], ["--help"], ["run", "--help"], ["worlds"], ["recipes"], ["models"]])
 def test_commands_that_compute_nothing_import_nothing_heavy(command: list[str]) -> None:
     done = subprocess.run(
         [sys.executable, "-X", "importtime", "-m", "doxa", *command], check=True, capture_output=True, text=True
