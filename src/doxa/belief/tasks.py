@@ -93,7 +93,7 @@ def _build(
         raise ConfigError(f"style: there is no {style!r}; there are {', '.join(STYLES)} (with readout=likelihood)")
     opened = load_target(str(target))
     world = load_world(opened.folder)
-    local = _local_model()
+    local = local_model()
     put, left_out = _all_puts(
         name, world, _probes(name, judge, readout, local), samples, context, readout, judge, doctag
     )
@@ -177,7 +177,7 @@ def _needs(name: str) -> str:
     return "reads the weights" if name in WEIGHTS or name == "internal" else "readout=likelihood needs the weights"
 
 
-def _local_model() -> LocalModelAPI | bool | None:
+def local_model() -> LocalModelAPI | bool | None:
     """The weights under test; False for another model, None while inspect_ai has not said which."""
     try:
         api = get_model().api

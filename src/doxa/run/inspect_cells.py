@@ -22,7 +22,7 @@ from inspect_ai.log import EvalLog, read_eval_log
 from inspect_ai.model import Model, get_model
 
 import doxa
-from doxa.errors import CheckpointError, ConfigError, DoxaError, ModelError
+from doxa.errors import CheckpointError, ConfigError, ModelError
 from doxa.lm.named_weights import find_weights
 from doxa.records import digest
 from doxa.run.folder import make_folder
@@ -73,8 +73,8 @@ def resolve_task(name: str) -> str:
     if not any(point.name == package for point in entry_points(group="inspect_ai")):
         wanted = PACKAGES.get(package, package.replace("_", "-"))
         raise ConfigError(
-            f"{name}: no package {package!r} with Inspect tasks is installed here; install it (pip install {wanted}) or "
-            "name a file"
+            f"{name}: no package {package!r} with Inspect tasks is installed here; install it (pip install {wanted}) "
+            "or name a file"
         )
     if registry_lookup("task", name) is None:
         known = [registry_info(one).name for one in registry_find(lambda info: info.type == "task")]
@@ -110,7 +110,7 @@ def cell_key(subject: Subject, cell: Cell) -> str:
 
 
 def open_model(subject: Subject, model_args: Mapping[str, Any]) -> Model:
-    """The model of a subject, to be used for all of its cells. Raises CheckpointError for weights that were exchanged."""
+    """The model of a subject, for all of its cells. Raises CheckpointError for weights that were exchanged."""
     from doxa.lm.inspect_provider import LocalModelAPI
 
     try:
@@ -165,7 +165,9 @@ def _refuse_unfinished(subject: Subject, cell: Cell, log: EvalLog) -> None:
         reason = log.error.message if log.error is not None else log.status
         raise ModelError(f"{cell.task} on {subject.label}: did not end ({_line(reason)}); log: {log.location}")
     if failed and len(failed) == len(samples):
-        raise ModelError(f"{cell.task} on {subject.label}: every sample failed ({_line(failed[0])}); log: {log.location}")
+        raise ModelError(
+            f"{cell.task} on {subject.label}: every sample failed ({_line(failed[0])}); log: {log.location}"
+        )
     others = weights_in(log) - {subject.digest}
     if subject.local and others:
         raise CheckpointError(f"{log.location}: was answered by weights {others.pop()}, not {subject.digest}")
@@ -194,13 +196,13 @@ def _judge_identity(judge: str | None) -> str:
 
 
 def _content(value: Any) -> Any:
-    """An argument; of one that names a target, a file or a folder what lies there."""
+    """An argument; of one that names a file or a target what lies there."""
     if not isinstance(value, str):
         return value
     path = Path(value).expanduser()
     if path.is_file():
         return [value, digest_files(path.parent, [path])]
-    if path.is_dir():
+    if (path / "universe.yaml").is_file() or (path / "spec.md").is_file():
         return [value, digest_files(path, list(path.rglob("*")))]
     return [value, _bundled(value)]
 
@@ -224,6 +226,3 @@ def _plain(error: Exception) -> str:
 
 def _line(text: str) -> str:
     return " ".join(text.split()).removeprefix("Error: ")[:400]
-
-
-__all__ = ["Cell", "DoxaError", "cell_key", "is_provider", "open_model", "resolve_task", "run_cell"]

@@ -1,4 +1,4 @@
-"""Whom an Inspect task is put to: a run (its base and its trained weights), a checkpoint, a model, or any model string."""
+"""Whom an Inspect task is put to: a run (base and trained weights), a checkpoint, a model, or any model string."""
 
 from __future__ import annotations
 

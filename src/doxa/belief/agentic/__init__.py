@@ -1,0 +1,1 @@
+"""What an assistant does in a fictional company when harm would serve it: actions as text tags, no sandbox."""
