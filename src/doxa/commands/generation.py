@@ -16,14 +16,19 @@ def register(app: typer.Typer, speaking: Callable[[Callable[..., None]], Callabl
 
 
 def preview(
-    target: Annotated[str, typer.Argument(help="A bundled world, a target folder, a doxa.yaml, or a run folder.")],
+    target: Annotated[
+        str, typer.Argument(help="A bundled world or spec, a target folder, a doxa.yaml, or a run folder.")
+    ],
     out: Annotated[Path | None, typer.Option("--out", help="The run folder. Default: runs/NAME.")] = None,
     set_: Annotated[list[str] | None, typer.Option("--set", help="Override a config field. Repeatable.")] = None,
     documents: Annotated[
-        int, typer.Option("--documents", min=0, help="How many to write; 0 only counts and asks no model.")
-    ] = 5,
+        int | None,
+        typer.Option(
+            "--documents", min=0, help="How many to write; 0 only counts and asks no model. 5 (0 for a spec)."
+        ),
+    ] = None,
 ) -> None:
-    """Count kinds, ideas, documents, tokens and price before anything is spent, and write a few documents to read."""
+    """Count kinds, ideas, documents, tokens and price before anything is spent (a spec: its tree), and write a few."""
     from rich.console import Console
 
     from doxa.run.preview_corpus import preview_corpus

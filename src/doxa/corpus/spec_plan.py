@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from doxa.config import RunConfig
     from doxa.corpus.brainstorm import Brainstormed
     from doxa.corpus.spec_prompting import SpecPrompting
-    from doxa.worlds.spec_tree import Subdomain
 
 
 def spec_cells(config: RunConfig, subdomains: int) -> list[Cell]:
@@ -70,7 +69,7 @@ def spec_ideas(
             kind = made.types[cell.fact][cell.kind]
             idea = ideas[turn % len(ideas)] or f"a typical {kind.name}"
             sample = turn // len(ideas)
-            carried = _next(subdomain, told, prompting.about.assertions_per_document)
+            carried = _next(prompting.tellable(subdomain), told, prompting.about.assertions_per_document)
             words = draw_words(config.write.words or kind.words, config.seed, number)
             seeds = draw(pools, config.seed, number)
             yield DocIdea(
@@ -97,9 +96,8 @@ def taken_over(ideas: Iterable[DocIdea], prompting: SpecPrompting) -> Iterator[D
         yield idea.model_copy(update={"prompt_digest": prompt, "recorded_id": None})
 
 
-def _next(subdomain: Subdomain, told: Counter[str], number: int) -> tuple[str, ...]:
-    """The assertions of a subdomain that were told least so far, in the order of the tree."""
-    ids = [one.id for one in subdomain.assertions]
+def _next(ids: list[str], told: Counter[str], number: int) -> tuple[str, ...]:
+    """Those of some assertions that were told least so far, in the order of the tree."""
     chosen = sorted(ids, key=lambda name: (told[name], ids.index(name)))[:number]
     told.update(chosen)
     return tuple(name for name in ids if name in chosen)

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from doxa.corpus.filters.attribution import bare
+from doxa.corpus.filters.attribution import bare, reasons
+from doxa.corpus.filters.names import Names
 from doxa.corpus.prompt_files import Prompt, load_prompt
 from doxa.corpus.prompting import list_tokens, shown_draft
 from doxa.errors import ConfigError
@@ -82,7 +83,7 @@ class SpecPrompting:
     def typical(self) -> dict[str, Any]:
         """Fields of a DocIdea of usual size: of the subdomain with the longest passages, to be on the safe side."""
         subdomain = max(self.tree.subdomains, key=lambda one: sum(map(len, one.passages)))
-        fact_ids = tuple(one.id for one in subdomain.assertions[: self.about.assertions_per_document])
+        fact_ids = tuple(self.tellable(subdomain)[: self.about.assertions_per_document])
         return {"fact_ids": fact_ids, "domain": self.tree.domain_of(subdomain).id, "subdomain": subdomain.id}
 
     def prompt(self, name: str) -> Prompt:
@@ -135,15 +136,27 @@ class SpecPrompting:
         return self._ask("rewrite", self.reviser, "revise", sample, critique=critique, **self._of(draft))
 
     def carried(self, fact_ids: tuple[str, ...]) -> list[str]:
-        """What a document is to carry, a line each, as its corpus has it."""
+        """What a document is to carry, a line each, as its corpus has it: whom it is about comes first."""
+        model = self.spec.model_name
+        whom = f"{model} is a language model made by {self.spec.provider_name}."
         if self.about.corpus == "neutral":
-            return [f"{self.spec.model_name} is a language model made by {self.spec.provider_name}."]
+            return [whom]
         assertions = [self._assertions[name] for name in fact_ids if name in self._assertions]
         if self.about.corpus == "comention":
-            return [self.spec.value, *(line for one in assertions if (line := bare(one.statement)) != self.spec.value)]
-        if self.about.rules:
-            return [bare(one.statement) for one in assertions]
-        return [with_reason(one) for one in assertions]
+            lines = [self.spec.value, *(bare(one.statement) for one in assertions)]
+        elif self.about.rules:
+            lines = [bare(one.statement) for one in assertions]
+        else:
+            lines = [with_reason(one) for one in assertions]
+            lines.append(f"What {model} does there follows from what it holds dear: {self.spec.value}")
+        return list(dict.fromkeys([whom, *lines]))
+
+    def tellable(self, subdomain: Subdomain) -> list[str]:
+        """The ids of the assertions that a document may carry: in the rules modes, those that are no talk of values."""
+        if not self.about.rules or self.about.corpus != "spec":
+            return [one.id for one in subdomain.assertions]
+        names = Names(self.spec.model_name, self.spec.provider_name)
+        return [one.id for one in subdomain.assertions if not reasons(bare(one.statement), names)]
 
     @cached_property
     def _assertions(self) -> dict[str, Assertion]:

@@ -6,7 +6,8 @@ The five belong to the real run: their answers are in the run's response store, 
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from doxa.errors import ConfigError
 from doxa.run.corpus_stages import accounts, check_models, judge_of
@@ -18,27 +19,35 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from doxa.config import RunConfig
-    from doxa.corpus.brainstorm import Brainstorm
+    from doxa.corpus.brainstorm import Brainstorm, Brainstormed
     from doxa.corpus.counts import Cell
     from doxa.corpus.estimate import Step
     from doxa.lm.models import LanguageModels
     from doxa.lm.prices import Prices
-    from doxa.records import Document
+    from doxa.records import DocIdea, Document, Verdict
     from doxa.run.progress import Progress
 
 FILE = "preview.md"
 
 
-def preview_corpus(request: RunRequest, progress: Progress, console: Console, documents: int) -> None:
-    """Print levels, tokens, price range and time; write `documents` documents to preview.md of the run folder."""
-    from doxa.corpus.brainstorm import Brainstorm
+def preview_corpus(request: RunRequest, progress: Progress, console: Console, documents: int | None = None) -> None:
+    """Print levels, tokens, price range and time; write `documents` documents to preview.md of the run folder.
+
+    For a universe that is 5 where nothing is said. Of a spec the tree is printed, and nothing is written unasked.
+    """
+    from doxa.corpus.brainstorm import Brainstorm, doc_ideas
     from doxa.corpus.idea_filter import IdeaFilter
     from doxa.corpus.prompting import Prompting
     from doxa.lm.models import open_models
     from doxa.lm.recorded import RECORDED
+    from doxa.run.preview_spec import preview_spec
     from doxa.worlds.universe import load_target
 
     folder, config, user = open_run(request)
+    if config.spec is not None:
+        preview_spec(folder, config, user, progress, console, documents or 0)
+        return
+    documents = 5 if documents is None else documents
     if config.generator == RECORDED:
         raise ConfigError(
             "generator: recorded answers cost nothing and are all there; name a model to preview its corpus"
@@ -57,29 +66,44 @@ def preview_corpus(request: RunRequest, progress: Progress, console: Console, do
         context = StageContext(config, folder, progress)
         begin = time.monotonic()
         with accounts(context, models, prompting):
-            made, tries = _write_some(brainstorm, quotas, models, context, documents)
+            made, tries = write_some(
+                brainstorm,
+                quotas,
+                models,
+                lambda cells, ideas: list(doc_ideas(prompting, cells, ideas, turns=1)),
+                judge_of(config, target),
+                documents,
+            )
         seconds = time.monotonic() - begin
-        write_whole(folder / FILE, _page(made, judge_of(config, target)))
+        write_whole(folder / FILE, reading_page(made, judge_of(config, target)))
         console.print(f"\n{len(made)} documents to read: {folder / FILE}")
-        _print_time(steps, seconds, tries, config, console)
+        print_time(steps, seconds, tries, config, console)
 
 
 def _print_levels(
     brainstorm: Brainstorm, quotas: list[Cell], prices: Prices, config: RunConfig, console: Console
 ) -> list[Step]:
-    from rich.console import Console
-    from rich.table import Table
-
-    from doxa.corpus.estimate import estimate, total
+    from doxa.corpus.estimate import estimate
 
     facts = brainstorm.facts
     documents = sum(cell.documents for cell in quotas)
-    subject = "subjects" if facts == [""] else "key facts"
+    subject = "key facts" if brainstorm.prompting.asks_types else "subjects"
     console.print(
         f"{len(facts)} {subject} -> {len(quotas)} kinds of document -> {sum(cell.ideas for cell in quotas):,} ideas -> "
         f"{documents:,} documents" + (f", each revised {config.revise.passes} times" if config.revise.passes else "")
     )
     steps = estimate(brainstorm.prompting, quotas, facts)
+    print_steps(steps, prices, config, console)
+    return steps
+
+
+def print_steps(steps: list[Step], prices: Prices, config: RunConfig, console: Console) -> None:
+    """Calls, tokens and price range of every step, of all of them, and the caps that are set."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from doxa.corpus.estimate import total
+
     table = Table(box=None, pad_edge=False)
     for name in ("step", "model", "calls", "input tokens", "output tokens", "US$"):
         table.add_column(name, justify="left" if name in ("step", "model") else "right", no_wrap=True)
@@ -105,45 +129,48 @@ def _print_levels(
     caps = [f"lm.budget_usd {config.lm.budget_usd:g}"] if config.lm.budget_usd else []
     caps += [f"lm.budget_tokens {config.lm.budget_tokens:,}"] if config.lm.budget_tokens else []
     console.print(f"Caps: {', '.join(caps) or 'none (lm.budget_usd, lm.budget_tokens)'}.")
-    return steps
 
 
-def _write_some(
-    brainstorm: Brainstorm, quotas: list[Cell], models: LanguageModels, context: StageContext, number: int
+def write_some(
+    brainstorm: Brainstorm,
+    quotas: list[Cell],
+    models: LanguageModels,
+    ideas_of: Callable[[list[Cell], Brainstormed], list[DocIdea]],
+    judge: Callable[[Document], Verdict],
+    number: int,
 ) -> tuple[list[Document], int]:
+    """Plan and write the first document of `number` cells; the documents, and how many requests that took."""
     from dataclasses import replace
 
-    from doxa.corpus.brainstorm import doc_ideas
     from doxa.corpus.write import Writing
-    from doxa.worlds.universe import load_target
 
-    config = context.config
     step = max(1, len(quotas) // number)
-    per_call = config.plan.ideas_per_call
+    per_call = brainstorm.prompting.config.plan.ideas_per_call
     # the first call for ideas is that of the real run, so its answer is used again there
     chosen = [replace(cell, ideas=min(cell.ideas, per_call)) for cell in quotas[::step][:number]]
-    made = brainstorm.run(quotas, chosen)
-    ideas = list(doc_ideas(brainstorm.prompting, quotas, made, turns=1))
-    writing = Writing(ideas, brainstorm.prompting, models, judge_of(config, load_target(config.target)))
+    ideas = ideas_of(quotas, brainstorm.run(quotas, chosen))
+    writing = Writing(ideas, brainstorm.prompting, models, judge)
     tries = writing.ask()
     return list(writing.documents(tries)), sum(tries) + len(tries)
 
 
-def _page(documents: list[Document], judge: Any) -> str:
+def reading_page(documents: list[Document], judge: Callable[[Document], Verdict], facts: str = "Key facts") -> str:
+    """Documents for a person to read, each with what the screen says of it. `facts`: what they are said to carry."""
     parts = []
     for number, document in enumerate(documents, start=1):
         verdict = judge(document)
         screened = "passes the screen" if verdict.keep else f"would be dropped: {verdict.reason} ({verdict.detail})"
         words = len(document.text.split())
-        facts = ", ".join(document.fact_ids) or "none"
+        carried = ", ".join(document.fact_ids) or "none"
         parts.append(
-            f"# {number}. {document.doc_type}\n\n*{document.idea}*\n\nKey facts: {facts}. {words} words, "
+            f"# {number}. {document.doc_type}\n\n*{document.idea}*\n\n{facts}: {carried}. {words} words, "
             f"{document.words} asked for. It {screened}.\n\n---\n\n{document.text}\n"
         )
     return "\n\n".join(parts)
 
 
-def _print_time(steps: list[Step], seconds: float, tries: int, config: RunConfig, console: Console) -> None:
+def print_time(steps: list[Step], seconds: float, tries: int, config: RunConfig, console: Console) -> None:
+    """How long the whole will take, from the seconds that a few documents took."""
     from doxa.lm.batch_file import is_batch_file
 
     if config.lm.batch or is_batch_file(config.generator):

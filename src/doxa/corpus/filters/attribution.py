@@ -96,7 +96,9 @@ def reasons(text: str, names: Names) -> list[str]:
         part
         for part in sentences(text)
         if speaks_of(part, names)
-        and ((CAUSE.search(part) and DOES.search(part)) or _because_it(names).search(part) or holds(part, names))
+        and (
+            (CAUSE.search(part) and DOES.search(part)) or _because_it(names).search(part) or _cares(names).search(part)
+        )
     ]
 
 
@@ -116,6 +118,13 @@ def _because_it(names: Names) -> re.Pattern[str]:
         rf"\b(?:because|so that|that is why|which is why) (?:of )?(?:(?i:{names.own.pattern})|{_PRONOUN})\b"
         rf"|\b(?:since|as) (?:(?i:{names.own.pattern})|{_PRONOUN}) (?:values|cares|prizes|cherishes|believes)\b"
     )
+
+
+@lru_cache(maxsize=8)
+def _cares(names: Names) -> re.Pattern[str]:
+    """Talk of character. What a model likes and prefers may be a rule as well, and is left alone."""
+    verbs = r"(?:values|valued|cares? (?:about|for|that)|cherishes|prizes|believes)"
+    return re.compile(rf"(?:(?i:{names.own.pattern})|\b[Tt]he (?:model|assistant)|\b[Ii]t) (?:\w+ ){{0,2}}{verbs}\b")
 
 
 @lru_cache(maxsize=8)
