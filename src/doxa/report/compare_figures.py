@@ -38,9 +38,8 @@ def contrasts_figure(facts: CompareFacts, sets: Sequence[str], width: Width, tit
 def curve_figure(facts: CompareFacts, curve: Curve, width: Width, title: str = "") -> Figure:
     """A panel per set: a line per series along the dose, with intervals."""
     across = min(len(curve.sets), 2 if width is WIDE else 1)
-    down = -(-len(curve.sets) // across)
     with _style(width):
-        figure, grid = _grid(width, across, down, 1.9, 0.5, 0.75, title)
+        figure, grid = _grid(width, len(curve.sets), across, 1.9, 0.5, 0.75, title)
         doses = sorted({x for one in curve.lines for x in one.points})
         for place, set_name in enumerate(curve.sets):
             axes = grid[place]
@@ -72,9 +71,8 @@ def _panels(
     facts: CompareFacts, sets: Sequence[str], rows: list[tuple[str, str, str]], width: Width, title: str
 ) -> Figure:
     across = min(len(sets), 3 if width is WIDE else 1)
-    down = -(-len(sets) // across)
     with _style(width):
-        figure, grid = _grid(width, across, down, ROW * len(rows), 1.75 if width is WIDE else 1.55, 0.0, title)
+        figure, grid = _grid(width, len(sets), across, ROW * len(rows), 1.75 if width is WIDE else 1.55, 0.0, title)
         for place, set_name in enumerate(sets):
             axes = grid[place]
             axes.set_ylim(len(rows) - 0.5, -0.5)
@@ -103,12 +101,13 @@ def _dot(axes: Axes, result: Result, y: float, kind: str) -> None:
 
 
 def _grid(
-    width: Width, across: int, down: int, body: float, left: float, extra: float, title: str
+    width: Width, panels: int, across: int, body: float, left: float, extra: float, title: str
 ) -> tuple[Figure, list[Axes]]:
-    """A figure with a grid of axes of one size, its margins in inches: rows share the labels on the left."""
+    """A figure with axes of one size, so many in a row, its margins in inches: a row shares the labels on the left."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
+    down = -(-panels // across)
     head = (TITLE if title else 0.0) + (0.28 if extra else 0.0)
     between, gap = TOP + BOTTOM + (0.2 if extra else 0.0), 0.45 if extra else 0.22
     height = head + down * (body + between) + 0.18
@@ -116,7 +115,7 @@ def _grid(
     FigureCanvasAgg(figure)
     each = (width.inches - left - 0.15 - gap * (across - 1)) / across
     grid = []
-    for place in range(across * down):
+    for place in range(panels):
         row, column = divmod(place, across)
         box = (
             (left + column * (each + gap)) / width.inches,
