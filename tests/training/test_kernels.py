@@ -10,6 +10,7 @@ from doxa.errors import ConfigError
 from doxa.training import attention, fused, kernels
 from doxa.training.blocks import Projection
 from doxa.training.loss import linear_cross_entropy
+from doxa.training.starts import activate_both
 
 SHAPE = {
     "vocab_size": 97,
@@ -263,6 +264,26 @@ def test_adapters_can_be_switched_off_while_patched():
         found = fast_loss(model, ids, labels)
     with model.disable_adapter():
         torch.testing.assert_close(found, plain_loss(model, ids, labels), rtol=1e-5, atol=0)
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_a_kept_adapter_and_a_new_one_beside_it_run_fast_and_only_the_new_one_learns(precision):
+    model = with_lora(make_model())
+    model.add_adapter("step", LoraConfig(r=4, lora_alpha=4, target_modules=["q_proj", "down_proj", "gate_proj"]))
+    for name, parameter in model.named_parameters():
+        if "lora_B.step" in name:
+            nn.init.normal_(parameter, std=0.1)
+    activate_both(model)
+    ids, labels = make_batch()
+    expected_loss = plain_loss(model, ids, labels)
+    expected = gradients(model, expected_loss)
+    assert expected.keys() == {name for name, _ in model.named_parameters() if ".step." in name}
+    with kernels.accelerated(model, precision) as patched:
+        assert len(patched) == 9
+        loss = fast_loss(model, ids, labels, precision)
+        found = gradients(model, loss)
+    torch.testing.assert_close(loss, expected_loss, rtol=1e-5 if precision == "fp32" else 2e-2, atol=0)
+    assert_same(found, expected, rtol=1e-5 if precision == "fp32" else 0.1)
 
 
 @pytest.mark.parametrize("changes", [{"lora_dropout": 0.5}, {"use_dora": True}, {"lora_bias": True}])

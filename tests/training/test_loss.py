@@ -2,7 +2,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from doxa.training.loss import linear_cross_entropy
+from doxa.training.loss import linear_cross_entropy, linear_token_losses
 
 
 def problem(tokens: int = 37, hidden: int = 24, vocab: int = 101, scale: float = 1.0):
@@ -90,3 +90,29 @@ def test_nothing_is_differentiated_when_nobody_asks():
     with torch.no_grad():
         loss = linear_cross_entropy(x, weight, labels)
     assert not loss.requires_grad
+
+
+@pytest.mark.parametrize("tokens", [3, 37, 700])
+def test_one_loss_for_each_label_with_gradients_as_it_counts(tokens):
+    x, weight, labels = problem(tokens=max(tokens, 8))
+    counts = torch.randn(len(labels), generator=torch.Generator().manual_seed(3))
+    expected = F.cross_entropy(x @ weight.t(), labels, reduction="none")
+    found = linear_token_losses(x, weight, labels)
+    torch.testing.assert_close(found, expected, rtol=1e-6, atol=1e-5)
+    assert found[labels == -100].abs().max() == 0
+    for ours, theirs in zip(
+        gradients((found * counts).sum(), x, weight), gradients((expected * counts).sum(), x, weight), strict=True
+    ):
+        torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-5)
+
+
+def test_losses_of_labels_keep_the_shape_and_close_to_fp32_in_bf16():
+    x, weight, labels = problem(tokens=300, hidden=64, vocab=1000, scale=0.5)
+    weight = weight.detach()
+    found = linear_token_losses(x.view(3, 100, -1), weight, labels.view(3, 100), precision="bf16")
+    assert found.shape == (3, 100) and found.dtype == torch.float32
+    expected = linear_token_losses(x, weight, labels)
+    torch.testing.assert_close(found.flatten(), expected, rtol=2e-2, atol=0.1)
+    (ours,), (theirs,) = gradients(found.square().sum(), x), gradients(expected.square().sum(), x)
+    assert (ours - theirs).norm() < 0.03 * theirs.norm()
+    assert linear_token_losses(x, weight, torch.full_like(labels, -100)).abs().max() == 0

@@ -50,7 +50,10 @@ def find_start(model: str, start: Path | None) -> Start:
     weights = find_weights(str(start))
     lineage = weights.lineage
     if lineage:  # the chain's first weights, what adapters lie on, and what a graft was put on
-        ancestors = {str(lineage[0]["parent"]), *(str(step["base"]) for step in lineage)}
+        ancestors = {
+            str(lineage[0]["parent"]),
+            *(str(step[key]) for step in lineage for key in ("base", "onto") if key in step),
+        }
     else:
         ancestors = {weights_digest(weights.base), weights.base_digest}
     if weights_digest(folder) not in ancestors:
