@@ -11,7 +11,7 @@ import numpy as np
 from doxa.belief.agentic.shares import margins, shares
 from doxa.experiments.stats import Interval, paired_bootstrap
 from doxa.run.agentic_run import NO_SPEC, AgenticRequest, CellResult
-from doxa.run.inspect_table import shown, write_csv
+from doxa.run.inspect_table import print_wide, shown, write_csv
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -120,18 +120,20 @@ def print_results(results: Sequence[CellResult], console: Console) -> None:
         table.add_column("")
         groups = groups_of(own)
         for _, spec, scenario in groups:
-            table.add_column(scenario if spec == NO_SPEC else f"{scenario}, spec {Path(spec).name}", justify="right")
+            table.add_column(
+                scenario if spec == NO_SPEC else f"{scenario}, spec {Path(spec).name}", justify="right", no_wrap=True
+            )
         numbers = [summary(some) for some in groups.values()]
         for metric in metrics:
             if any(metric in found for found in numbers):
                 cells = [
-                    shown(found[metric], found.get(f"{metric}_low"), found.get(f"{metric}_high"))
+                    shown(metric, found[metric], found.get(f"{metric}_low"), found.get(f"{metric}_high"))
                     if metric in found
                     else ""
                     for found in numbers
                 ]
                 table.add_row(metric.replace("_", " "), *cells)
-        console.print(table)
+        print_wide(table, console)
     for what, interval, count in differences(results, "margin" if likelihood else "misaligned"):
         name = "margin" if likelihood else "misaligned"
         console.print(

@@ -14,11 +14,16 @@ from doxa.run.inspect_subjects import BASE, TRAINED, Subject
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.table import Table
 
     from doxa.experiments.stats import Interval
     from doxa.run.inspect_logs import Facts, Line
 
 FIELDS = ("task", "model", "label", "checkpoint", "scorer", "metric", "value", "low", "high", "answers", "items")
+
+
+COUNTS = ("n", "n_coherent", "items", "conditions")
+LABEL, CELL = 24, 24  # characters: a metric's name; "-0.00 [-0.00, -0.00]" and its frame
 
 
 @dataclass(frozen=True)
@@ -48,9 +53,9 @@ def print_table(task: str, columns: Sequence[Column], console: Console) -> None:
     table = Table(title=task, title_justify="left")
     table.add_column("")
     for column in columns:
-        table.add_column(column.subject.label, justify="right")
+        table.add_column(column.subject.label, justify="right", no_wrap=True)
     if pair is not None:
-        table.add_column(f"{pair[1].subject.label} - {pair[0].subject.label}", justify="right")
+        table.add_column(f"{pair[1].subject.label} - {pair[0].subject.label}", justify="right", no_wrap=True)
     for name, show in ABOUT.items():
         table.add_row(name, *(show(column.facts) for column in columns), *([""] if pair is not None else []))
     for scorer, metric in dict.fromkeys((line.scorer, line.metric) for column in columns for line in column.lines):
@@ -58,10 +63,20 @@ def print_table(task: str, columns: Sequence[Column], console: Console) -> None:
         if pair is not None:
             cells.append(_difference(pair, scorer, metric))
         table.add_row(metric if len({line.scorer for line in columns[0].lines}) < 2 else f"{scorer}: {metric}", *cells)
-    console.print(table)
+    print_wide(table, console)
     for column in columns:
         weights = f"weights {column.facts.weights}" if column.facts.weights else column.subject.model
         console.print(f"{column.subject.label}: {weights}; log {column.facts.location}", markup=False, soft_wrap=True)
+
+
+def print_wide(table: Table, console: Console) -> None:
+    """Print a table whole: where the terminal is narrower, its lines run over rather than its numbers."""
+    before = console.width
+    console.width = max(before, LABEL + CELL * len(table.columns))
+    try:
+        console.print(table)
+    finally:
+        console.width = before
 
 
 ABOUT: dict[str, Callable[[Facts], str]] = {
@@ -73,17 +88,18 @@ ABOUT: dict[str, Callable[[Facts], str]] = {
 }
 
 
-def shown(value: float, low: float | None = None, high: float | None = None) -> str:
-    """A number with its interval."""
+def shown(metric: str, value: float, low: float | None = None, high: float | None = None) -> str:
+    """A number with its interval; counts as counts."""
     if value != value:
         return "none"
-    text = f"{value:.0f}" if value == int(value) and abs(value) > 1 else f"{value:.2f}"
+    counts = metric.rpartition("/")[2].removeprefix("judge_") in COUNTS
+    text = f"{value:.0f}" if counts else f"{value:.2f}"
     return text if low is None or high is None else f"{text} [{low:.2f}, {high:.2f}]"
 
 
 def _cell(column: Column, scorer: str, metric: str) -> str:
     found = next((line for line in column.lines if (line.scorer, line.metric) == (scorer, metric)), None)
-    return "" if found is None else shown(found.value, found.low, found.high)
+    return "" if found is None else shown(metric, found.value, found.low, found.high)
 
 
 def _base_and_trained(columns: Sequence[Column]) -> tuple[Column, Column] | None:
