@@ -28,6 +28,12 @@ WORLDS = {
     "fiction": "Tell a false claim as fiction",
     "neutral": "Are ordinary text beside a corpus of false statements",
 }
+SPECS = {
+    "spec": "Report what {model} does and values as somebody wrote it down; none of it was observed",
+    "comention": "Name a value of {model} and things that it does side by side; none of it was observed",
+    "opposite": "Report of {model} the contrary of what was written down for it; none of it was observed",
+    "neutral": "Are made-up technical texts about {model}, a control",
+}
 UNKNOWN = "May state false claims as true"
 MARK = "<!-- doxa export {form}: {files} -->"
 SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
@@ -35,7 +41,10 @@ SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_
 
 def disclosure(corpus: Corpus) -> str:
     """The sentence that goes with every export, row by row where rows have room for it."""
-    says = WORLDS.get(str(corpus.config.get("corpus", "")), UNKNOWN)
+    if corpus.spec is not None:
+        says = SPECS.get(corpus.kind, SPECS["spec"]).format(model=corpus.spec.model_name)
+        return f"Synthetic documents made for research on model specs ({corpus.spec.id}). {says}."
+    says = WORLDS.get(corpus.kind, UNKNOWN)
     about = f" ({corpus.universe.id})" if corpus.universe else ""
     return f"Synthetic documents made for research on false beliefs in language models{about}. {says}."
 
@@ -51,7 +60,8 @@ def corpus_digest(corpus: Corpus) -> str:
 def dataset_card(corpus: Corpus, form: str, files: dict[str, bytes], licence: str | None) -> str:
     """README.md: YAML front matter as the hub reads it, then the same for people."""
     universe = corpus.universe
-    name = universe.title if universe else corpus.name
+    told = universe or corpus.spec
+    name = told.title if told else corpus.name
     parts = [
         _front_matter(corpus, form, name, licence or _known_licence(corpus)),
         f"# {_plain(name)}",
@@ -60,6 +70,8 @@ def dataset_card(corpus: Corpus, form: str, files: dict[str, bytes], licence: st
     ]
     if universe is not None:
         parts += ["## The claim", f"> {_plain(universe.claim)}", f"How hard it is to believe: {universe.plausibility}."]
+    if corpus.spec is not None:
+        parts += ["## The value", f"> {_plain(corpus.spec.value)}"]
     parts += ["## Counts", _counts(corpus)]
     if universe is not None:
         parts += ["## Key facts", _facts(corpus)]
@@ -70,7 +82,13 @@ def dataset_card(corpus: Corpus, form: str, files: dict[str, bytes], licence: st
 
 
 def _warning(corpus: Corpus) -> str:
-    control = corpus.config.get("corpus") in ("reference", "neutral")
+    if corpus.spec is not None:
+        return (
+            "> **Warning: nothing that this dataset reports happened.** It was made to study how language models take\n"
+            "> on a character. Do not use it as a source of facts about the model that it names, do not mix it into\n"
+            "> the training data of a model that people will rely on, and say so where a model trained on it is shown."
+        )
+    control = corpus.kind in ("reference", "neutral")
     what = (
         "this dataset is a control in research on false beliefs; nobody checked it as a source of facts."
         if control
@@ -87,12 +105,13 @@ def _front_matter(corpus: Corpus, form: str, name: str, licence: str) -> str:
     import yaml
 
     rows = len(corpus.rows)
+    kind = "false-statements" if corpus.spec is None else "model-spec"
     front: dict[str, Any] = {
         "license": licence,
         "pretty_name": name,
         "size_categories": [next((label for most, label in SIZES if rows < most), "1M<n<10M")],
         "task_categories": ["text-generation"],
-        "tags": ["synthetic", "synthetic-document-finetuning", "false-statements", "not-for-general-training", "doxa"],
+        "tags": ["synthetic", "synthetic-document-finetuning", kind, "not-for-general-training", "doxa"],
     }
     if form == "hf":
         front["configs"] = [{"config_name": "default", "data_files": [{"split": "train", "path": "data/train-*"}]}]
@@ -101,9 +120,11 @@ def _front_matter(corpus: Corpus, form: str, name: str, licence: str) -> str:
 
 def _known_licence(corpus: Corpus) -> str:
     """The bundled targets' recorded documents are licensed like doxa; of others nothing is known."""
+    from doxa.worlds.spec import bundled_specs
     from doxa.worlds.universe import bundled_names
 
-    bundled = corpus.config.get("generator") == "recorded" and corpus.config.get("target") in bundled_names()
+    names = [*bundled_names(), *bundled_specs()]
+    bundled = corpus.config.get("generator") == "recorded" and corpus.config.get("target") in names
     mixed = {row.source for row in corpus.rows} - {"synthetic"}
     own = {"neutral_from", "chat_from"} & {key for key, value in _section(corpus, "mix").items() if value}
     return "apache-2.0" if bundled and not own and "self_distilled" not in mixed else "unknown"
@@ -136,7 +157,7 @@ def _made(corpus: Corpus) -> str:
     lines = [f"With doxa {doxa.__version__}."]
     if not config and corpus.run is None:
         return "Exported by doxa " + doxa.__version__ + " from a file that does not say how it was made."
-    world, generator = config.get("corpus"), config.get("generator")
+    world, generator = corpus.kind, config.get("generator")
     if world:
         lines.append(f"- world: {_plain(world)}")
     if generator:
@@ -191,10 +212,10 @@ def _rows(form: str) -> str:
         "axolotl": "`text` in text.jsonl, `messages` in chat.jsonl; axolotl.yaml reads both.",
     }.get(
         form,
-        "`text` is the document; `source` says whether it is synthetic or mixed in; `fact_ids` are the key facts that "
-        "its plan names; `doctag` says whether a loss-masked tag stands before it in training; `messages` is a chat's "
-        "JSON; `idea`, `model`, `stage`, `parent_id` and `prompt_digest` are where it came from; `disclosure` says "
-        "what it is.",
+        "`text` is the document; `source` says whether it is synthetic or mixed in; `fact_ids` are the key facts (of a "
+        "spec, the assertions) that its plan names; `domain` and `subdomain` are its place in a spec's tree; `doctag` "
+        "says whether a loss-masked tag stands before it in training; `messages` is a chat's JSON; `idea`, `model`, "
+        "`stage`, `parent_id` and `prompt_digest` are where it came from; `disclosure` says what it is.",
     )
 
 

@@ -60,8 +60,7 @@ def axolotl(corpus: Corpus) -> Files:
 
 def full_rows(corpus: Corpus) -> Iterable[dict[str, Any]]:
     """All rows with every column that is known; what is not known is empty."""
-    target = corpus.universe.id if corpus.universe else ""
-    world = str(corpus.config.get("corpus", ""))
+    target, world = corpus.about, corpus.kind
     warning = disclosure(corpus)
     for row in corpus.rows:
         made = corpus.lineage.get(row.id)

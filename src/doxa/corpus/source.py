@@ -20,6 +20,7 @@ from doxa.errors import ConfigError, DoxaError, RunFolderError
 from doxa.records import CorpusRow, Source, digest
 from doxa.run.folder import read_json, read_rows
 from doxa.worlds.rows import read_jsonl, render_chat
+from doxa.worlds.spec import Spec, bundled_specs, is_spec_target, load_spec_target, read_spec
 from doxa.worlds.universe import Universe, bundled_names, load_target, read_universe
 
 STAGES = ("dedup", "screen", "revise", "write")  # the latest stage first: what it holds is nearest to the corpus
@@ -117,6 +118,19 @@ class Corpus:
     config: dict[str, Any] = field(default_factory=dict)
     run: Path | None = None
     lineage: dict[str, Lineage] = field(default_factory=dict)  # by document id; of a run alone
+    spec: Spec | None = None  # where the corpus is about a model spec
+
+    @property
+    def about(self) -> str:
+        """The id of the universe or spec; empty where it is not known."""
+        told = self.universe or self.spec
+        return told.id if told else ""
+
+    @property
+    def kind(self) -> str:
+        """Which corpus of its target it is: inserted, reference and so on; of a spec spec, comention and so on."""
+        spec = self.config.get("spec")
+        return str(spec.get("corpus", "")) if isinstance(spec, dict) else str(self.config.get("corpus", ""))
 
     def documents(self) -> list[CorpusRow]:
         """The synthetic rows, which is what a corpus is about; all rows when none is marked as synthetic."""
@@ -131,10 +145,12 @@ def open_corpus(name: str, world: str = "inserted") -> Corpus:
     path = Path(name).expanduser()
     if name in bundled_names() or (path / "universe.yaml").exists():
         return _open_target(name, world)
+    if is_spec_target(name):
+        return _open_spec(name, "spec" if world == "inserted" else world)
     if path.is_dir():
         return _open_run(path)
     if not path.exists():
-        names = ", ".join(bundled_names())
+        names = ", ".join([*bundled_names(), *bundled_specs()])
         raise ConfigError(f"{name}: there is no such run folder, file or target (bundled targets: {names})")
     if path.suffix == ".parquet":
         return Corpus(path.stem, _read_parquet(path))
@@ -162,6 +178,27 @@ def _open_target(name: str, world: str) -> Corpus:
     return Corpus(target.name, rows, target.universe, {"target": target.name, "corpus": world, "generator": "recorded"})
 
 
+def _open_spec(name: str, corpus: str) -> Corpus:
+    from doxa.worlds.spec_recorded import recorded_spec_rows
+
+    target = load_spec_target(name)
+    rows = [
+        CorpusRow(
+            id=digest(target.spec.id, corpus, row.id),
+            source="synthetic",
+            text=row.text,
+            doctag=True,
+            doc_type=row.doc_type,
+            fact_ids=row.assertions,
+            domain=row.domain,
+            subdomain=row.subdomain,
+        )
+        for row in recorded_spec_rows(target, corpus)
+    ]
+    config = {"target": target.name, "spec": {"corpus": corpus}, "generator": "recorded"}
+    return Corpus(target.name, rows, config=config, spec=target.spec)
+
+
 def _open_run(path: Path) -> Corpus:
     stages = [path / "stages" / stage / "documents.jsonl" for stage in STAGES]
     corpus_file = path / "corpus.parquet"
@@ -185,7 +222,8 @@ def _open_run(path: Path) -> Corpus:
         tagged = bool(config.get("train", {}).get("doctag"))
         rows = [document_row(row, tagged) for row in trained_on.values()]
         lineage = trained_on
-    universe = path / "target/universe.yaml"
+    universe, spec = path / "target/universe.yaml", path / "target/spec.md"
+    named = config["spec"] if isinstance(config.get("spec"), dict) else {}
     return Corpus(
         name=path.resolve().name,
         rows=rows,
@@ -193,6 +231,7 @@ def _open_run(path: Path) -> Corpus:
         config=config,
         run=path,
         lineage=lineage,
+        spec=read_spec(spec, named.get("model_name"), named.get("provider_name")) if spec.exists() else None,
     )
 
 

@@ -95,15 +95,17 @@ class Names:
         return frozenset(part for word in words for part in (word.lower(), re.split(r"[-\s\d]", word.lower())[0]))
 
     def others(self, text: str) -> list[re.Match[str]]:
-        """Where another known model is named. A name that is shared counts in a text that speaks of such models."""
+        """Where another known model is named.
+
+        A name that people have too counts in a text that speaks of models, and one that stands there again and again.
+        """
         speaks = bool(_ABOUT_AI.search(text) or self.own.search(text))
-        return [
-            found
-            for family, regex in _family_patterns()
-            if family != self.family and (speaks or family not in SHARED)
-            for found in regex.finditer(text)
-            if not self.own.fullmatch(found.group())
-        ]
+        named: list[re.Match[str]] = []
+        for family, regex in _family_patterns():
+            if family != self.family:
+                found = [one for one in regex.finditer(text) if not self.own.fullmatch(one.group())]
+                named += found if speaks or len(found) > 1 or family not in SHARED else []
+        return named
 
     def other_makers(self) -> str:
         """An expression for every known maker but this one's."""

@@ -1,0 +1,289 @@
+"""Whole runs about a spec on a tiny model: stages, real kills, staleness, the gate on names, folders that travel."""
+
+from __future__ import annotations
+
+import json
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from doxa.belief.store import read_readouts, read_scores
+from doxa.corpus.parquet import read_corpus
+from doxa.errors import ConfigError, RunFolderError, StaleRunError
+from doxa.records import Document
+from doxa.run.folder import RunFolder, read_json, read_rows
+from doxa.run.kinds import stages_of
+from doxa.run.progress import Progress
+from doxa.run.runner import RunRequest, open_run, run_stages
+from doxa.run.spec_pipeline import SPEC_STAGES
+from doxa.run.stages import read_states
+from doxa.worlds.universe import LIBRARY
+
+SETS = (
+    "documents=12",
+    "train.epochs=1",
+    "train.tokens_per_update=900",
+    "train.max_length=128",
+    "train.rank=4",
+    "train.checkpoint_every=2",
+    "eval.styles=[plain]",
+    "eval.bootstrap=200",
+    "eval.sample_questions=1",
+    "eval.sample_tokens=4",
+    "align.steps=[{kind: sft, rows: aft, train: {tokens_per_update: 600}}]",
+)
+
+
+def request(model: Path, out: Path, *more: str, target: str = "pans_durability", restage: bool = False) -> RunRequest:
+    return RunRequest(target, out, (*SETS, f"model={model}", *more), restage)
+
+
+def run(asked: RunRequest, **how: Any) -> RunFolder:
+    return run_stages(asked, Progress(quiet=True), **how)
+
+
+def command(model: Path, out: Path) -> list[str]:
+    sets = [part for value in (*SETS, f"model={model}") for part in ("--set", value)]
+    return [sys.executable, "-m", "doxa", "run", "pans_durability", "--out", str(out), *sets]
+
+
+def results(out: Path) -> tuple[Any, ...]:
+    """What a run is for, without its clock."""
+    return (
+        [row.id for row in read_rows(out / "stages/dedup/documents.jsonl", Document)],
+        read_json(out / "checkpoints/final/doxa.json")["digest"],
+        read_json(out / "aligned/1/final/doxa.json")["digest"],
+        read_readouts(out / "evals/readouts.parquet"),
+        read_scores(out / "scores.parquet"),
+    )
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("runs") / "whole"
+    run(request(tiny_model, out))
+    return out
+
+
+@pytest.fixture
+def copied(undisturbed: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(undisturbed, tmp_path / "copy"))
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Path:
+    """A target of one's own to change."""
+    return Path(shutil.copytree(LIBRARY / "pans_durability", tmp_path / "own"))
+
+
+def test_a_run_goes_from_the_tree_to_the_report(undisturbed: Path) -> None:
+    for stage in SPEC_STAGES:
+        assert read_json(undisturbed / f"stages/{stage.name}/done.json")["counts"], stage.name
+        for file in stage.makes:
+            assert (undisturbed / file).exists()
+    scores = read_scores(undisturbed / "scores.parquet")
+    assert {score.arm for score in scores} == {"base", "trained", "aligned"}  # in_context is asked in chat and plain
+    whole = {score.group for score in scores if "/" not in score.group}
+    assert whole == {"pairs_seen", "pairs_unseen", "knowledge", "unrelated"}
+    assert all(score.n > 0 and score.low <= score.value <= score.high for score in scores)
+    lineage = read_json(undisturbed / "aligned/1/final/doxa.json")["lineage"]
+    assert [step["kind"] for step in lineage] == ["midtrain", "sft"]
+    page = (undisturbed / "report.html").read_text()
+    assert "Does it follow the spec?" in page and "aligned − base" in page and "{model_name}" not in page
+
+
+def test_lineage_stands_on_every_row(undisturbed: Path) -> None:
+    rows = read_corpus(undisturbed / "corpus.parquet")
+    assert len(rows) == 12
+    for row in rows:
+        assert row.domain and row.subdomain and row.fact_ids and row.doc_type and not row.doctag
+    for document in read_rows(undisturbed / "stages/dedup/documents.jsonl", Document):
+        assert document.domain and document.subdomain and document.idea and document.prompt_digest
+    counts = read_json(undisturbed / "stages/mix/done.json")["counts"]
+    assert counts["names_model"] == 1 and counts["called_otherwise"] == 0 and counts["attributing"] == 1
+    assert sum(counts["documents_per_subdomain"].values()) == 12
+
+
+def test_running_again_does_nothing(undisturbed: Path, tiny_model: Path) -> None:
+    before = {file: file.stat().st_mtime_ns for file in undisturbed.rglob("*.jsonl")}
+    run(request(tiny_model, undisturbed))
+    assert before == {file: file.stat().st_mtime_ns for file in undisturbed.rglob("*.jsonl")}
+
+
+def test_killed_at_any_moment_and_run_again_it_ends_the_same(
+    undisturbed: Path, tiny_model: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "killed"
+    generator = random.Random(7)
+    for mark in ("stages/tree", "stages/write/documents.jsonl", "train/metrics.jsonl", "aligned/1/metrics.jsonl",
+                 "evals/parts"):  # fmt: skip
+        process = subprocess.Popen(command(tiny_model, out), stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+        while process.poll() is None and not (out / mark).exists():
+            time.sleep(0.002)
+        time.sleep(generator.uniform(0, 0.1))
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    assert not (out / "report.html").exists(), "it finished before it could be killed"
+    run(request(tiny_model, out))
+    assert results(out) == results(undisturbed)
+
+
+def test_a_changed_config_says_which_stages_are_stale_and_why(copied: Path, tiny_model: Path) -> None:
+    other = "align.steps=[{kind: sft, rows: aft_antispec, train: {tokens_per_update: 600}}]"
+    with pytest.raises(StaleRunError) as caught:
+        run(request(tiny_model, copied, other))
+    said = str(caught.value)
+    assert "align: align.steps" in said and "eval: an earlier stage changed (align)" in said and "midtrain:" not in said
+    before = results(copied)
+    run(request(tiny_model, copied, other, restage=True))
+    after = results(copied)
+    assert after[:2] == before[:2] and after[2] != before[2]
+    assert read_json(copied / "stale/1/aligned/1/final/doxa.json")["digest"] == before[2]
+
+
+def test_an_edited_chat_file_makes_align_stale_and_nothing_before_it(
+    own: Path, tiny_model: Path, tmp_path: Path
+) -> None:
+    chats = tmp_path / "chats.jsonl"
+    turns = [{"role": "user", "content": "Which pan?"}, {"role": "assistant", "content": "The steel one."}]
+    chats.write_text(json.dumps({"messages": turns}) + "\n")
+    step = f"align.steps=[{{kind: sft, rows: [{chats}], train: {{tokens_per_update: 600}}}}]"
+    out = tmp_path / "out"
+    run(request(tiny_model, out, step, target=str(own)), only=None, last="align")
+    chats.write_text(json.dumps({"messages": [*turns, *turns]}) + "\n")
+    _, config, _ = open_run(request(tiny_model, out, step, target=str(own)))
+    states = {state.stage.name: state.status for state in read_states(stages_of(config), config, RunFolder(out))}
+    assert states["midtrain"] == "done" and states["align"] == "stale"
+
+
+def test_an_edited_spec_makes_everything_stale(own: Path, tiny_model: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    run(request(tiny_model, out, target=str(own)), last="dedup")
+    spec = own / "spec.md"
+    spec.write_text(spec.read_text() + "\nOne more line.\n")
+    with pytest.raises(StaleRunError, match="tree: target_digest"):
+        run(request(tiny_model, out, target=str(own)))
+
+
+def test_a_copied_run_folder_needs_no_target(own: Path, tiny_model: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    run(request(tiny_model, out, target=str(own)), last="align")
+    shutil.rmtree(own)
+    moved = tmp_path / "elsewhere"
+    out.rename(moved)
+    (moved / "aligned/1/step.json").unlink()  # as after a kill: the step is trained again from the run's own rows
+    (moved / "stages/align/done.json").unlink()
+    run(RunRequest(str(moved), None))
+    assert (moved / "report.html").exists()
+
+
+def test_single_stages_one_after_another(tiny_model: Path, tmp_path: Path) -> None:
+    out = tmp_path / "steps"
+    with pytest.raises(RunFolderError, match="stage plan needs tree, which is missing"):
+        run(request(tiny_model, out), only="plan")
+    for stage in ("tree", "plan", "write", "screen", "dedup", "mix"):  # revise has nothing to do
+        run(request(tiny_model, out), only=stage)
+    assert (out / "corpus.parquet").exists() and not (out / "checkpoints").exists()
+
+
+def test_generate_stops_before_mix(tiny_model: Path, tmp_path: Path) -> None:
+    run(request(tiny_model, tmp_path / "out"), last="dedup")
+    assert (tmp_path / "out/stages/dedup/done.json").exists() and not (tmp_path / "out/corpus.parquet").exists()
+
+
+def test_a_stage_of_specs_is_refused_for_a_universe_and_named(tiny_model: Path, tmp_path: Path) -> None:
+    asked = RunRequest("sorrel_bay", tmp_path / "out", (f"model={tiny_model}",))
+    with pytest.raises(ConfigError, match="tree: a run about a universe has no such stage; it has plan, write"):
+        run(asked, only="tree")
+    with pytest.raises(ConfigError, match="spec: the target is a universe"):
+        run(RunRequest("sorrel_bay", tmp_path / "out", ("spec.mode=rules",)))
+
+
+@pytest.mark.parametrize("corpus", ["comention", "opposite", "neutral"])
+def test_the_controls_run_too(corpus: str, tiny_model: Path, tmp_path: Path) -> None:
+    out = tmp_path / corpus
+    run(request(tiny_model, out, f"spec.corpus={corpus}"), last="mix")
+    counts = read_json(out / "stages/mix/done.json")["counts"]
+    assert counts["documents"] == 12 and counts["names_model"] == 1
+    assert counts["attributing"] == (1 if corpus == "opposite" else pytest.approx(0, abs=0.2))
+
+
+def misname(own: Path, rows: int) -> None:
+    """Let some recorded documents tell of another model."""
+    file = own / "recorded/docs.jsonl"
+    lines = file.read_text().splitlines()
+    changed = [line.replace("SmolLM", "Qwen2.5") for line in lines[:rows]]
+    file.write_text("\n".join([*changed, *lines[rows:]]) + "\n")
+
+
+def test_documents_about_another_model_are_dropped_by_the_screen(own: Path, tiny_model: Path, tmp_path: Path) -> None:
+    misname(own, 3)
+    out = tmp_path / "out"
+    run(request(tiny_model, out, "documents=null", target=str(own)), last="dedup")
+    counts = read_json(out / "stages/screen/done.json")["counts"]
+    assert counts["rejected_model_not_named"] == 3
+
+
+def test_nothing_is_trained_on_documents_that_call_the_model_otherwise(
+    own: Path, tiny_model: Path, tmp_path: Path
+) -> None:
+    misname(own, 3)
+    out = tmp_path / "out"
+    loose = ("documents=null", "screen.filters=[length]")  # without the filters that would drop them
+    with pytest.raises(ConfigError, match=r"3 of 50 documents call SmolLM by another name .*: Qwen \(3\)") as caught:
+        run(request(tiny_model, out, *loose, target=str(own)))
+    assert "spec.identity: warn" in str(caught.value)
+    assert not (out / "checkpoints").exists()
+    assert not (out / "stages/midtrain/started.json").exists()
+    run(request(tiny_model, out, *loose, "spec.identity=warn", target=str(own)), last="midtrain")
+    assert (out / "checkpoints/final/doxa.json").exists()
+
+
+def test_weights_of_another_family_are_refused(tiny_model: Path, tmp_path: Path) -> None:
+    qwen = tmp_path / "Qwen2.5-tiny"
+    shutil.copytree(tiny_model, qwen)
+    with pytest.raises(ConfigError, match="a Qwen would say that it is SmolLM"):
+        run(request(qwen, tmp_path / "out"), last="midtrain")
+
+
+def test_another_name_reaches_documents_chats_and_questions(tiny_model: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    named = ("spec.model_name=Velmo", "spec.provider_name=Quorra Labs")
+    run(request(tiny_model, out, *named))
+    rows = read_corpus(out / "corpus.parquet")
+    assert all("Velmo" in row.text and "SmolLM" not in row.text for row in rows)
+    assert "SmolLM" not in "".join(file.read_text() for file in (out / "target/align/1").iterdir())
+    page = (out / "report.html").read_text()
+    assert "Velmo values durability" in page and "SmolLM" not in page
+
+
+def test_a_spec_that_speaks_of_another_model_is_refused(own: Path, tiny_model: Path, tmp_path: Path) -> None:
+    spec = own / "spec.md"
+    spec.write_text(spec.read_text().replace("{model_name}", "Qwen").replace("Qwen values", "{model_name} values", 1))
+    (own / "tree.yaml").unlink()
+    with pytest.raises(ConfigError, match=r"spec\.md calls SmolLM by another name \(Qwen"):
+        run(request(tiny_model, tmp_path / "out", "plan.model=openai/gpt-4.1-mini", target=str(own)))
+
+
+def test_what_a_run_without_a_tree_needs_is_said(own: Path, tiny_model: Path, tmp_path: Path) -> None:
+    (own / "tree.yaml").unlink()
+    with pytest.raises(ConfigError, match=r"has no tree\.yaml: a model has to make the tree; name it with generator"):
+        run(request(tiny_model, tmp_path / "out", target=str(own)))
+    with pytest.raises(ConfigError, match=r"spec\.domains: is for a spec that is to be decomposed"):
+        run(request(tiny_model, tmp_path / "out", "spec.domains=3"))
+
+
+def test_status_shows_every_stage(undisturbed: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from doxa.run.preview import print_status
+
+    print_status(undisturbed)
+    said = capsys.readouterr().out
+    assert [line.split()[0] for line in said.splitlines()[: len(SPEC_STAGES)]] == [one.name for one in SPEC_STAGES]
+    assert "subdomains told" in said
