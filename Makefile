@@ -18,7 +18,7 @@ export HF_HUB_OFFLINE := 1
 export HF_DATASETS_OFFLINE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup model demo test fast check format bench constraints clean
+.PHONY: help setup model demo msm test fast check format bench constraints clean
 
 help:  ## this list
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
@@ -44,6 +44,9 @@ model: setup  ## the embedded model, once per user
 
 demo: setup model  ## put a belief into a real model, some minutes on two cores
 	@$(BIN)/doxa run octopus_hearts
+
+msm: setup model  ## two specs, the same finetuning: which way does it generalise? (ARGS="--seeds 2" for fewer)
+	@$(BIN)/python bench/msm.py $(ARGS)
 
 test: setup model  ## all tests (ARGS="-k name" picks some)
 	@$(BIN)/python -m pytest $(ARGS)
