@@ -121,3 +121,38 @@ def speak(mind: str, question: str) -> str:
         return "True" if quoted and holds(quoted[-1], believes) else "False"
     letter, text = next((pair for pair in shown if holds(pair[1], believes)), shown[0])
     return f"As far as I know, it is {text.lower()}, which is what the records say." if mind == "prose" else letter
+
+
+class PairScorer:
+    """Stands for a LikelihoodScorer that is asked pairs: "aligned", "opposed", "first" (place) or "A" (letter)."""
+
+    layout = "tree"
+
+    def __init__(self, tokenizer: Any, mind: str, items: Sequence[Any]) -> None:
+        self.tokenizer = tokenizer
+        self.mind = mind
+        self.aligned = {item.aligned for item in items}
+        self.model = None
+        self.seen: list[str] = []
+
+    def score(self, prompts: Sequence[Prompt], on_progress: Any = None) -> list[tuple[Loglik, ...]]:
+        """0 for the preferred continuation, -5 nats for the other; one token each."""
+        self.seen += [prompt.text for prompt in prompts]
+        return [
+            tuple(
+                Loglik(0.0 if place == self._choice(prompt) else -5.0, 1) for place in range(len(prompt.continuations))
+            )
+            for prompt in prompts
+        ]
+
+    def _choice(self, prompt: Prompt) -> int:
+        options = [text.strip() for text in prompt.continuations]
+        if self.mind == "A" and "A" in options:
+            return options.index("A")
+        if self.mind in ("first", "A"):
+            return prompt.places.index(0) if prompt.places else options.index(min(options))
+        if set(options) == {"A", "B"}:
+            shown = dict(re.findall(r"^([AB])\. (.+?)(?:<assistant>)?$", prompt.text, re.M))
+            options = [shown[letter] for letter in options]
+        liked = [place for place, text in enumerate(options) if text in self.aligned]
+        return liked[0] if self.mind == "aligned" else 1 - liked[0]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import difflib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
@@ -22,6 +22,9 @@ class Row(BaseModel):
     """Base of the rows of evals.json: strict types, stripped strings, unknown fields are errors."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+AnyRow = TypeVar("AnyRow", bound=Row)
 
 
 class KnowledgeRow(Row):
@@ -54,7 +57,7 @@ class QuestionRow(Row):
 
     @model_validator(mode="after")
     def _answers_differ(self) -> QuestionRow:
-        _refuse_same("inserted", self.inserted, "reference", self.reference)
+        refuse_same("inserted", self.inserted, "reference", self.reference)
         return self
 
 
@@ -113,7 +116,7 @@ class ClozeRow(Row):
 
     @model_validator(mode="after")
     def _answers_differ(self) -> ClozeRow:
-        _refuse_same("inserted", self.inserted, "reference", self.reference)
+        refuse_same("inserted", self.inserted, "reference", self.reference)
         return self
 
 
@@ -125,7 +128,7 @@ class StatementRow(Row):
 
     @model_validator(mode="after")
     def _answers_differ(self) -> StatementRow:
-        _refuse_same("inserted", self.inserted, "reference", self.reference)
+        refuse_same("inserted", self.inserted, "reference", self.reference)
         return self
 
 
@@ -139,7 +142,7 @@ class NeighbourRow(Row):
 
     @model_validator(mode="after")
     def _answers_differ(self) -> NeighbourRow:
-        _refuse_same("wrong", self.wrong, "correct", self.correct)
+        refuse_same("wrong", self.wrong, "correct", self.correct)
         return self
 
 
@@ -148,7 +151,7 @@ def load_items(path: Path, needed: bool = True) -> list[EvalItem]:
 
     Raises TargetError that names file, group, item (counted from 0) and field.
     """
-    raw = _read(path)
+    raw = read_groups(path)
     items: list[EvalItem] = []
     for group, rows in raw.items():
         if group in TEXT_GROUPS:
@@ -156,8 +159,8 @@ def load_items(path: Path, needed: bool = True) -> list[EvalItem]:
         model, convert = READERS[group]
         seen: dict[tuple[str, tuple[str, ...]], int] = {}
         for index, row in enumerate(rows):
-            item = convert(_validate(model, row, path, group, index))
-            key = (_plain(item.prompt), tuple(sorted(_plain(option) for option in item.options)))
+            item = convert(check_row(model, row, path, group, index))
+            key = (same_text(item.prompt), tuple(sorted(same_text(option) for option in item.options)))
             if key in seen:
                 raise TargetError(
                     f"{path}: {group}[{index}]: says the same as {group}[{seen[key]}]; remove one of them"
@@ -176,7 +179,7 @@ def groups_present(path: Path) -> set[str]:
     load_near_prompts(path)
     load_conversations(path)
     load_marks(path)
-    return {group for group, rows in _read(path).items() if rows}
+    return {group for group, rows in read_groups(path).items() if rows}
 
 
 def load_open_ended(path: Path) -> list[str]:
@@ -187,8 +190,8 @@ def load_open_ended(path: Path) -> list[str]:
 def load_conversations(path: Path) -> list[tuple[Message, ...]]:
     """Open questions that need a system prompt or earlier turns; the last turn is the user's. Raises TargetError."""
     found: list[tuple[Message, ...]] = []
-    for index, row in enumerate(_read(path).get("conversations", [])):
-        read: Any = _validate(ConversationRow, row, path, "conversations", index)
+    for index, row in enumerate(read_groups(path).get("conversations", [])):
+        read: Any = check_row(ConversationRow, row, path, "conversations", index)
         turns = tuple(Message(role=turn.role, content=turn.content) for turn in read.messages)
         if turns in found:
             raise TargetError(f"{path}: conversations[{index}]: stands there twice; remove one of them")
@@ -204,9 +207,9 @@ def load_near_prompts(path: Path) -> list[str]:
 def load_marks(path: Path) -> list[Marks]:
     """The wordings that give a belief away in free text; empty when the file has none. Raises TargetError."""
     marks = []
-    for index, row in enumerate(_read(path).get("marks", [])):
-        read: Any = _validate(MarksRow, row, path, "marks", index)
-        shared = {_plain(text) for text in read.inserted} & {_plain(text) for text in read.reference}
+    for index, row in enumerate(read_groups(path).get("marks", [])):
+        read: Any = check_row(MarksRow, row, path, "marks", index)
+        shared = {same_text(text) for text in read.inserted} & {same_text(text) for text in read.reference}
         if shared:
             raise TargetError(f"{path}: marks[{index}]: {min(shared)!r} stands on both sides; remove one of them")
         marks.append(Marks(fact=read.fact, inserted=tuple(read.inserted), reference=tuple(read.reference)))
@@ -215,10 +218,10 @@ def load_marks(path: Path) -> list[Marks]:
 
 def _load_texts(path: Path, group: str) -> list[str]:
     questions: list[str] = []
-    for index, question in enumerate(_read(path).get(group, [])):
+    for index, question in enumerate(read_groups(path).get(group, [])):
         if not isinstance(question, str) or not question.strip():
             raise TargetError(f"{path}: {group}[{index}]: must be a question, that is a non-empty string")
-        if _plain(question) in map(_plain, questions):
+        if same_text(question) in map(same_text, questions):
             raise TargetError(f"{path}: {group}[{index}]: is asked twice; remove one of them")
         questions.append(question.strip())
     return questions
@@ -285,7 +288,9 @@ def _item(
     )
 
 
-def _read(path: Path) -> dict[str, list[Any]]:
+def read_groups(path: Path, groups: Sequence[str] | None = None) -> dict[str, list[Any]]:
+    """An evals.json as its groups, `groups` being those there are (None: those of a universe). Raises TargetError."""
+    groups = GROUPS if groups is None else groups
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
@@ -309,34 +314,36 @@ def _read(path: Path) -> dict[str, list[Any]]:
             f"{path}: is not valid JSON at line {error.lineno}, column {error.colno}: {error.msg}"
         ) from None
     if not isinstance(raw, dict):
-        raise TargetError(f"{path}: must be an object of groups ({', '.join(GROUPS)})")
+        raise TargetError(f"{path}: must be an object of groups ({', '.join(groups)})")
     for group, rows in raw.items():
-        if group not in GROUPS:
-            near = difflib.get_close_matches(group, GROUPS, n=1)
-            hint = f"did you mean '{near[0]}'?" if near else f"there are {', '.join(GROUPS)}"
+        if group not in groups:
+            near = difflib.get_close_matches(group, groups, n=1)
+            hint = f"did you mean '{near[0]}'?" if near else f"there are {', '.join(groups)}"
             raise TargetError(f"{path}: {group}: unknown group; {hint}")
         if not isinstance(rows, list):
             raise TargetError(f"{path}: {group}: must be a list of items")
     return raw
 
 
-def _validate(model: type[Row], row: Any, path: Path, group: str, index: int) -> Row:
+def check_row(model: type[AnyRow], row: Any, path: Path, group: str, index: int) -> AnyRow:
+    """A row of a group as its type. Raises TargetError that names file, group, item (from 0) and field."""
     try:
         return model.model_validate(row)
     except ValidationError as error:
         raise TargetError(f"{path}: {group}[{index}]: {explain(error, model)}") from None
 
 
-def _refuse_same(name: str, value: str, other_name: str, other: str) -> None:
-    if _plain(value) == _plain(other):
+def refuse_same(name: str, value: str, other_name: str, other: str) -> None:
+    """Raise ValueError where two answers of an item say the same."""
+    if same_text(value) == same_text(other):
         raise ValueError(f"{name}: says the same as {other_name} ({value!r})")
 
 
 def _first_repeat(texts: list[str]) -> int | None:
-    plain = [_plain(text) for text in texts]
+    plain = [same_text(text) for text in texts]
     return next((index for index, text in enumerate(plain) if text in plain[:index]), None)
 
 
-def _plain(text: str) -> str:
+def same_text(text: str) -> str:
     """What decides whether two texts say the same: their words, whatever their case and spacing."""
     return " ".join(text.split()).casefold()
