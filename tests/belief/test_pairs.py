@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from minds import PairScorer
 
 from doxa.belief.pair_forms import form_table, hidden_forms, is_phrase
 from doxa.belief.pairs import load_pairs, load_spec_questions, pair_asks, score_pairs
 from doxa.errors import ConfigError, TargetError
 from doxa.records import Readout
 from doxa.worlds.universe import LIBRARY
+from minds import PairScorer
 
 GOOD: dict[str, Any] = {
     "pairs": [
