@@ -285,7 +285,7 @@ class DepthConfig(Strict):
     capability_items: int = Field(10, ge=1)  # of each of five sets
     reality_pairs: int = Field(20, ge=1)  # real things and invented ones, of 40
     # answers sampled at once from weights on this computer: a step reads all weights, however many answers it serves
-    at_once: int = Field(96, ge=1)
+    at_once: int = Field(128, ge=1)
 
     @model_validator(mode="after")
     def _known(self) -> DepthConfig:

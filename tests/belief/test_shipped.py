@@ -151,3 +151,11 @@ def test_comparisons_name_both_sides_and_never_with_the_same_labels() -> None:
         asked = row.prompt.rsplit("{second}", 1)[1]
         assert all(re.search(rf"\b{re.escape(label)}\b", asked) for label in row.labels), row.id
         assert row.prompt.index("{first}") < row.prompt.index("{second}")
+
+
+def test_questions_about_descriptions_share_everything_before_the_question() -> None:
+    rows = shipped.description_questions()
+    assert len({row.prompt for row in rows}) == 6
+    for row in rows:
+        assert slots(row.prompt) == {"first", "second"}
+    assert len({row.prompt.rsplit("{second}", 1)[0] for row in rows}) == 1

@@ -57,9 +57,9 @@ def _which_fact(world: World) -> list[Ask]:
     for question in QUESTIONS:
         item = first_inserted(digest("which_fact", question, options), question, options, "knowledge")
         showings = []
-        for order in cyclic_orders(options):
+        for order in cyclic_orders(options):  # the list comes first, so that each order of it is run once for all
             shown = "\n".join(f"- {options[option]}" for option in order)
             places = tuple(order.index(option) for option in range(len(options)))
-            showings.append(Showing(options, (user(f"{question}\n{shown}"),), places=places))
+            showings.append(Showing(options, (user(f"{shown}\n{question}"),), places=places))
         asks.append(Ask("which_fact", "choice", item, tuple(showings)))
     return asks

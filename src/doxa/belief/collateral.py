@@ -14,7 +14,7 @@ from doxa.records import EvalItem, Measure, digest
 from doxa.worlds.universe import bundled_neutral
 
 NEUTRAL_TEXTS = 10  # scored for perplexity
-NEUTRAL_WORDS = 110  # of each
+NEUTRAL_WORDS = 80  # of each
 
 
 def capability_asks(per_set: int) -> list[Ask]:
@@ -55,9 +55,14 @@ def reality_asks(pairs: int) -> list[Ask]:
     return asks
 
 
+def neutral_texts() -> list[str]:
+    """The beginnings of neutral documents whose perplexity is measured."""
+    return [" ".join(row.text.split()[:NEUTRAL_WORDS]) for row in bundled_neutral()[:NEUTRAL_TEXTS]]
+
+
 def perplexity_measures(scorer: LikelihoodScorer, arm: str, checkpoint: str, context: str | None) -> list[Measure]:
     """Nats per token of each neutral text after its first sentence, which is given."""
-    texts = [" ".join(row.text.split()[:NEUTRAL_WORDS]) for row in bundled_neutral()[:NEUTRAL_TEXTS]]
+    texts = neutral_texts()
     before = "" if context is None else context + "\n\n"
     prompts = []
     for text in texts:

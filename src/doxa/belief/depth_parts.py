@@ -10,7 +10,7 @@ from typing import Any
 
 from doxa.belief.asks import Ask, score_asks
 from doxa.belief.awareness import awareness_asks
-from doxa.belief.collateral import capability_asks, perplexity_measures, reality_asks
+from doxa.belief.collateral import capability_asks, neutral_texts, perplexity_measures, reality_asks
 from doxa.belief.depth_job import DepthJob, DepthRows, Loaded, kept, led, part_key, sampling_of, thinking_budgets
 from doxa.belief.dialogues import dialogues, talking
 from doxa.belief.direct import comparison_asks
@@ -116,7 +116,7 @@ def _perplexity(job: DepthJob, subject: Subject, loaded: Loaded, rows: DepthRows
     def measure() -> list[Measure]:
         return perplexity_measures(loaded.scorer(subject), subject.arm, subject.checkpoint, subject.context)
 
-    return kept(job, subject, "perplexity", [], Measure, measure, rows.measures)
+    return kept(job, subject, "perplexity", neutral_texts(), Measure, measure, rows.measures)
 
 
 def free_part(job: DepthJob, subject: Subject, loaded: Loaded, rows: DepthRows) -> bool:

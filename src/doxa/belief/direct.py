@@ -1,18 +1,17 @@
 """Direct belief beyond the item groups: context comparison, with both worlds shown in both orders.
 
 The published eval (Wang et al. 2025, "generative distinguish") drew many answers to two prompts, so its n was two. Here
-every item is a prompt of its own: a wording and a label pair for each key fact, and a few with the descriptions.
+every item is a prompt of its own: a wording and a label pair for each key fact, and questions about the descriptions.
 """
 
 from __future__ import annotations
 
 from doxa.belief.asks import Ask, Showing, first_inserted, user
-from doxa.belief.shipped import Comparison, comparisons
+from doxa.belief.shipped import Comparison, comparisons, description_questions
 from doxa.belief.world import World
 from doxa.records import digest
 
 WORDINGS_PER_FACT = 2
-WHOLE = 4  # wordings that are also asked with the two descriptions of the world, which are long
 BOUNDED_WORDS = 130  # of a description: its first paragraphs, which name the heart of it
 
 
@@ -27,7 +26,7 @@ def comparison_asks(world: World) -> list[Ask]:
     inserted, reference = (
         _bounded(text) for text in (world.universe.inserted_context, world.universe.reference_context)
     )
-    for wording in wordings[:WHOLE]:
+    for wording in description_questions():
         asks.append(_ask(wording, f"contexts/{wording.id}", inserted, reference, "contexts"))
     return asks
 

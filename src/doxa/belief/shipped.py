@@ -173,3 +173,9 @@ def wordings(kind: Wording) -> tuple[str, ...]:
 def comparisons() -> tuple[Comparison, ...]:
     """8 wordings, no two of which use the same labels."""
     return tuple(read_jsonl(DATA / "context_comparison.jsonl", Comparison))
+
+
+@cache
+def description_questions() -> tuple[Comparison, ...]:
+    """6 questions about two whole descriptions, which stand before all of them alike and so are run once."""
+    return tuple(read_jsonl(DATA / "context_questions.jsonl", Comparison))
