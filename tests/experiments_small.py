@@ -79,6 +79,7 @@ def small_experiment(model: Path) -> dict[str, Any]:
         "seeds": [0, 1],
         "evals": "sturdy",
         "styles": ["chat", "plain"],
+        "turned": {"would you take": "would you leave"},
         "corpora": {
             "sturdy": {"target": "sturdy"},
             "nearby": {"target": "nearby"},

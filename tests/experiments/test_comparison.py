@@ -189,14 +189,14 @@ def test_numbers_by_hand(finished: tuple[Path, list[str]]) -> None:
     rows = pq.read_table(out / "readouts.parquet").to_pylist()
     far = [item.id for item in plan.sources.items if item.set == "far"]
 
-    def margin(arm: str, seed: int | None, item: str) -> float:
+    def margin(arm: str, seed: int | None, item: str, styles: tuple[str, ...] = ("chat", "plain")) -> float:
         values = []
         for row in rows:
-            if (row["arm"], row["seed"], row["item_id"]) == (arm, seed, item):
+            if (row["arm"], row["seed"], row["item_id"]) == (arm, seed, item) and row["style"] in styles:
                 per_token = [total / tokens for total, tokens in zip(row["totals"], row["tokens"], strict=True)]
                 values.append(per_token[row["inserted"]] - per_token[row["reference"]])
-        assert len(values) == 2  # chat and plain
-        return sum(values) / 2
+        assert len(values) == len(styles)
+        return sum(values) / len(styles)
 
     stacking = [
         (margin("sturdy_aft", s, i) - margin("aft", s, i)) - (margin("sturdy", s, i) - margin("none", None, i))
@@ -217,6 +217,18 @@ def test_numbers_by_hand(finished: tuple[Path, list[str]]) -> None:
     ]
     assert results["none", "unrelated", "chat", "margin"].value == pytest.approx(np.mean(correct), abs=1e-9)
     assert results["none", "unrelated", "chat", "preferred"].value == pytest.approx(np.mean(np.array(correct) > 0))
+    # asked which it would take, less asked which it would leave: of the pairs alone, for nothing else can be turned
+    turned = results["spec", "far", "turned", "margin"]
+    both_ways = [
+        sum(
+            sign * (margin(arm, s, i, ("chat",)) - margin(arm, s, i, ("chat_turned",)))
+            for arm, sign in (("sturdy", 1), ("nearby", -1))
+        )
+        for s in (0, 1)
+        for i in far
+    ]
+    assert turned.value == pytest.approx(np.mean(both_ways), abs=1e-9)
+    assert ("spec", "knowledge", "turned", "margin") not in results
     readings = Readings(plan.sources.items, collect(plan))
     signs = item_sets(plan.sources.items, {})["far"]
     values = readings.values({"sturdy": 1, "none": -1}, signs, "chat", "margin")

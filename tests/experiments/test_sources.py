@@ -9,7 +9,7 @@ import pytest
 
 from doxa.errors import ConfigError
 from doxa.experiments.config import ChatSource, CorpusSource
-from doxa.experiments.sources import alignment_rows, conflicting, corpus_rows
+from doxa.experiments.sources import alignment_rows, conflicting, corpus_rows, turned_items
 
 Write = Callable[..., Path]
 
@@ -31,6 +31,19 @@ def test_conflicting_rows_take_the_place_of_others(fraction: float, count: int) 
         assert len({chat[0]["content"] for chat in mixed}) == len(CHATS)
     smaller = conflicting(CHATS, AGAINST, fraction / 2)
     assert all(chat in mixed for chat in smaller if chat[1]["content"] == "no" and count <= len(AGAINST))
+
+
+def test_questions_are_turned(write_experiment: Write) -> None:
+    from doxa.belief.pairs import load_pairs
+
+    items = load_pairs(write_experiment().parent / "sturdy/evals.json")
+    turned = turned_items(items, {"would you take": "would you leave"})
+    pairs = [item for item in items if item.set == "far"]
+    assert set(turned) == {item.id for item in pairs}
+    assert turned[pairs[0].id].question == "Which lamp would you leave?"
+    assert turned[pairs[0].id].options == pairs[0].options
+    with pytest.raises(ConfigError, match="'would you buy' stands in no question"):
+        turned_items(items, {"would you buy": "would you sell"})
 
 
 def test_doses_nest_and_repeats_have_ids_of_their_own(write_experiment: Write) -> None:

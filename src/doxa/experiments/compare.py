@@ -5,6 +5,11 @@ A value is the margin of an item (log-probability per token of the aligned answe
 turn the sign of some, so that pairs of both poles can be gathered; a contrast adds and takes away arms item by item and
 seed by seed before anything is averaged, which is what pairing is. The plain model and prompts have no seeds: their
 answers stand against every seed of the others.
+
+Documents make their words likelier, whatever is asked: a model that read of other continents says "on another
+continent" sooner when it is to recommend and when it is to advise against. Style `turned` takes that out: the margin of
+an item under its question less the margin under the question that asks for the opposite. What is left is what the
+question decides.
 """
 
 from __future__ import annotations
@@ -24,6 +29,8 @@ from doxa.experiments.stats import Floats, wilson
 from doxa.records import Readout, Record
 
 FORMS = "forms"  # the mean of an item over all styles that hide the answers
+TURNED = "turned"  # the margin under the question less that under its opposite, over the styles asked both ways
+TURNED_SUFFIX = "_turned"  # of the style in which a turned question was asked
 Metric = Literal["margin", "preferred"]
 UNITS: dict[Metric, str] = {"margin": "nats", "preferred": "share"}
 POWER_SEEDS = (2, 3, 5, 8, 12, 20)
@@ -99,11 +106,20 @@ class Readings:
                 mean = np.where(asked, stacked, 0.0).sum(axis=0) / np.where(counts > 1, counts, np.nan)
             self.margins[arm, FORMS] = mean
 
+        ways = [
+            self.margins[arm, style] - self.margins[arm, style + TURNED_SUFFIX]
+            for own, style in list(self.margins)
+            if own == arm and (arm, style + TURNED_SUFFIX) in self.margins
+        ]
+        if ways:
+            self.margins[arm, TURNED] = np.mean(ways, axis=0)
+
     @property
     def styles(self) -> list[str]:
-        """The styles asked, the average over forms first."""
+        """The styles asked, means over several of them first."""
         found = list(dict.fromkeys(style for _, style in self.margins))
-        return [style for style in (FORMS,) if style in found] + [style for style in found if style != FORMS]
+        means = [style for style in (FORMS, TURNED) if style in found]
+        return [*means, *(style for style in found if style not in means)]
 
     def values(self, weights: Sum, signs: Signs, style: str, metric: Metric) -> Floats | None:
         """[seeds, items] of a sum of arms over the seeds that all of them have; None where none were asked."""

@@ -131,6 +131,8 @@ class Experiment(Strict):
     seeds: tuple[int, ...] = Field(min_length=1)
     evals: str  # a spec target, or an evals.json of its form
     styles: tuple[str, ...] = Field(("chat", "plain"), min_length=1)  # forms of belief/pair_forms.yaml
+    turned: dict[str, str] = Field(default_factory=dict)  # words of questions -> words that ask for the opposite
+    turned_styles: tuple[str, ...] = ("chat",)  # the styles that are also asked the other way round
     corpora: dict[str, CorpusSource] = Field(default_factory=dict)
     chats: dict[str, ChatSource] = Field(default_factory=dict)
     midtrain: dict[str, Any] = Field(default_factory=dict)  # TrainConfig fields over the recipe
@@ -151,7 +153,7 @@ class Experiment(Strict):
     def _count_is_seeds(cls, seeds: Any) -> Any:
         return list(range(seeds)) if isinstance(seeds, int) and not isinstance(seeds, bool) else seeds
 
-    @field_validator("styles")
+    @field_validator("styles", "turned_styles")
     @classmethod
     def _styles_are_forms(cls, styles: tuple[str, ...]) -> tuple[str, ...]:
         for style in styles:
@@ -190,6 +192,9 @@ class Experiment(Strict):
         both = sorted(set(self.corpora) & set(self.chats))
         if both:
             raise ValueError(f"{both[0]!r} names a corpus and chats: steps name either by one word")
+        for style in self.turned_styles if self.turned else ():
+            if style not in self.styles:
+                raise ValueError(f"turned_styles: {style!r} is not among the styles asked")
         for name, arm in self.arms.items():
             if arm.steps and arm.prompt is not None:
                 raise ValueError(f"arms.{name}: has both steps and a prompt; give the prompt an arm of its own")
@@ -207,7 +212,7 @@ class Experiment(Strict):
                 _known(arm_name, self.arms, f"contrasts.{name}", "arm")
         for one in self.primary:
             _known(one.contrast, self.contrasts, "primary", "contrast")
-            if one.style not in (*self.styles, "forms"):
+            if one.style not in (*self.styles, "forms", *(("turned",) if self.turned else ())):
                 raise ValueError(f"primary: style {one.style!r} is not among the styles asked")
         for name, curve in self.curves.items():
             for line in curve.lines:

@@ -19,6 +19,8 @@ from doxa.records import Readout, digest
 if TYPE_CHECKING:
     from doxa.run.progress import Progress
 
+Asked = tuple[Sequence[PairItem], Sequence[str]]  # items and the styles that they are asked in
+
 VERSION = 1  # goes up when the same question would be put or read in another way
 
 
@@ -38,8 +40,7 @@ def read_or_ask(
     folder: Path,
     checkpoint: str,
     weights: str,
-    items: Sequence[PairItem],
-    styles: Sequence[str],
+    asked: Sequence[Asked],
     model_name: str,
     prompt: str | None,
     progress: Progress,
@@ -50,8 +51,12 @@ def read_or_ask(
     Raises RunFolderError when kept readouts are of another checkpoint than their folder says, or the weights on disk
     are no longer those that the digest names.
     """
-    files = {style: reading_file(folder, checkpoint, items, style, model_name, prompt) for style in styles}
-    lacking = [style for style, file in files.items() if not file.exists()]
+    files = [
+        (reading_file(folder, checkpoint, items, style, model_name, prompt), items, style)
+        for items, styles in asked
+        for style in styles
+    ]
+    lacking = [(file, items, style) for file, items, style in files if not file.exists()]
     if lacking:
         from doxa.belief.scorer import LikelihoodScorer
         from doxa.lm.named_weights import find_weights
@@ -65,11 +70,9 @@ def read_or_ask(
         progress.note(f"asking {name}")
         model, tokenizer = found.load()
         scorer = LikelihoodScorer(model, tokenizer)
-        for style in lacking:
-            write_readouts(
-                files[style], score_pairs(scorer, items, checkpoint, checkpoint, prompt, (style,), model_name)
-            )
-    readouts = [row for file in files.values() for row in read_readouts(file)]
+        for file, items, style in lacking:
+            write_readouts(file, score_pairs(scorer, items, checkpoint, checkpoint, prompt, (style,), model_name))
+    readouts = [row for file, _, _ in files for row in read_readouts(file)]
     if any(row.checkpoint != checkpoint for row in readouts):
         raise RunFolderError(f"{folder / checkpoint}: holds answers of another checkpoint; remove it and run again")
     return readouts

@@ -15,9 +15,9 @@ import doxa
 from doxa.errors import ConfigError
 from doxa.experiments.cells import Cell, cell_of, find_record, train_cell
 from doxa.experiments.checks import Size, refuse_unmatched, refuse_without_controls, size_warnings, sizes
-from doxa.experiments.compare import Readings, arm_results, contrast_results, item_sets, power_table
+from doxa.experiments.compare import TURNED_SUFFIX, Readings, arm_results, contrast_results, item_sets, power_table
 from doxa.experiments.config import Experiment, load_experiment
-from doxa.experiments.readings import read_or_ask, reading_file
+from doxa.experiments.readings import Asked, read_or_ask, reading_file
 from doxa.experiments.sources import Sources, read_sources, rows_summary
 from doxa.experiments.tables import write_all_readouts, write_results
 from doxa.records import Readout
@@ -55,6 +55,13 @@ class Plan:
 
     def cell(self, arm: str, seed: int) -> Cell | None:
         return cell_of(self.experiment, self.sources, arm, seed, self.base_digest)
+
+    def asked(self) -> list[Asked]:
+        """What every arm is asked: items with their styles, the turned questions apart."""
+        questions: list[Asked] = [(self.sources.items, self.experiment.styles)]
+        if self.sources.turned:
+            questions.append((list(self.sources.turned.values()), self.experiment.turned_styles))
+        return questions
 
     def seeds_of(self, arm: str) -> tuple[int | None, ...]:
         """The training seeds of an arm; (None,) where nothing is trained."""
@@ -106,24 +113,33 @@ def run_comparison(request: CompareRequest, progress: Progress) -> RunFolder:
 
 
 def answers_of(plan: Plan, arm: str, seed: int | None, progress: Progress, name: str) -> list[Readout]:
-    """The readouts of an arm under a seed, trained and asked where they are lacking."""
+    """The readouts of an arm under a seed, trained and asked where they are lacking.
+
+    Answers to turned questions are told by their style and carry the id of the item that they turn.
+    """
     cell = plan.cell(arm, seed) if seed is not None else None
     if cell is not None:
         checkpoint = str(train_cell(cell, plan.cells, progress)["checkpoint"])
         weights = str(cell.final(plan.cells))
     else:
         checkpoint, weights = plan.base_digest, plan.experiment.model
-    return read_or_ask(
+    found = read_or_ask(
         plan.cells / "readouts",
         checkpoint,
         weights,
-        plan.sources.items,
-        plan.experiment.styles,
+        plan.asked(),
         plan.sources.model_name,
         plan.sources.prompts.get(arm),
         progress,
         name,
     )
+    origin = {item.id: original for original, item in plan.sources.turned.items()}
+    return [
+        row
+        if row.item_id not in origin
+        else row.model_copy(update={"item_id": origin[row.item_id], "style": row.style + TURNED_SUFFIX})
+        for row in found
+    ]
 
 
 def collect(plan: Plan) -> Answers:
@@ -195,12 +211,13 @@ def _is_answered(plan: Plan, arm: str, seed: int | None) -> bool:
         reading_file(
             plan.cells / "readouts",
             checkpoint,
-            plan.sources.items,
+            items,
             style,
             plan.sources.model_name,
             plan.sources.prompts.get(arm),
         ).exists()
-        for style in plan.experiment.styles
+        for items, styles in plan.asked()
+        for style in styles
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,6 +29,7 @@ class Sources:
     data: dict[str, StepData]  # by the name of the corpus or of the chats
     prompts: dict[str, str]  # arm -> the text in its prompt
     items: list[PairItem]
+    turned: dict[str, PairItem]  # item id -> the same pair under a question that asks for the opposite
     model_name: str  # what forms that name the model call it
     matching: dict[str, object]  # what `match` left out, empty without it
 
@@ -43,7 +44,24 @@ def read_sources(experiment: Experiment) -> Sources:
     data |= {name: alignment_rows(source) for name, source in experiment.chats.items()}
     folder, name = _evals(experiment.evals)
     prompts = {arm: _prompt(one.prompt) for arm, one in experiment.arms.items() if one.prompt is not None}
-    return Sources(data, prompts, load_pairs(folder / "evals.json"), name, matching)
+    items = load_pairs(folder / "evals.json")
+    return Sources(data, prompts, items, turned_items(items, experiment.turned), name, matching)
+
+
+def turned_items(items: Sequence[PairItem], words: Mapping[str, str]) -> dict[str, PairItem]:
+    """The pairs whose question holds one of the words, with the opposite in its place, by the id of the original.
+
+    Raises ConfigError for words that stand in no question.
+    """
+    found: dict[str, PairItem] = {}
+    for word, opposite in words.items():
+        holding = [item for item in items if word in item.question and item.id not in found]
+        if not holding:
+            raise ConfigError(f"turned: {word!r} stands in no question of the evals")
+        for item in holding:
+            question = item.question.replace(word, opposite)
+            found[item.id] = item.model_copy(update={"id": digest("turned", item.id, question), "question": question})
+    return found
 
 
 def corpus_rows(source: CorpusSource, name: str) -> list[CorpusRow]:
