@@ -24,8 +24,8 @@ from doxa.errors import CheckpointError, ConfigError, RunFolderError, WaitingErr
 from doxa.lm.request import Request, Response
 from doxa.records import Answer, Judgement
 from doxa.run.folder import read_rows, write_json, write_rows, write_whole
+from doxa.run.kinds import dump_config, resolve_config
 from doxa.run.named_models import MODELS
-from doxa.run.pipeline import dump_config, resolve_config
 from doxa.worlds.universe import LIBRARY
 
 

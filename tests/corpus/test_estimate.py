@@ -14,7 +14,7 @@ from doxa.corpus.prompting import Prompting
 from doxa.lm.models import open_models
 from doxa.lm.prices import load_prices
 from doxa.lm.testserver import ServerSettings, TestServer
-from doxa.run.pipeline import resolve_config
+from doxa.run.kinds import resolve_config
 from doxa.run.progress import Progress
 from doxa.run.runner import RunRequest, run_stages
 from doxa.worlds.universe import load_target

@@ -16,7 +16,7 @@ from doxa.corpus.prompting import Prompting
 from doxa.errors import ConfigError
 from doxa.lm.request import Request
 from doxa.records import DocIdea, Document
-from doxa.run.pipeline import resolve_config
+from doxa.run.kinds import resolve_config
 from doxa.worlds.universe import Universe, load_target
 
 Build = Callable[..., Prompting]
