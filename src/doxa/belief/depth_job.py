@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from doxa.belief.axes import PROBES
 from doxa.belief.free import stored_weights
@@ -33,6 +33,26 @@ LOCAL_TOKENS, API_TOKENS = 48, 600
 LED = ("debate", "pushback", "critique")  # probes with a form in which the model speaks for itself
 # a review that takes a text for right need not repeat what it says: only a judge can read it
 LED_BY_MARKS = ("debate", "pushback")
+
+
+class PartsJob(Protocol):
+    """What keeping parts and lending weights need of a job: that of a depth profile, or of another evaluation."""
+
+    @property
+    def parts(self) -> Path:
+        """The folder of the parts."""
+
+    @property
+    def scoring(self) -> EvalConfig:
+        """The type of the weights that score, and the tokens in memory at once."""
+
+    @property
+    def models(self) -> LanguageModels:
+        """The door that answers."""
+
+    @property
+    def answer_dtype(self) -> Dtype:
+        """The type of the weights that answer freely."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +97,7 @@ class DepthRows:
 class Loaded:
     """One model at a time, loaded when the first part that is missing needs it, and lent to answer freely."""
 
-    def __init__(self, job: DepthJob) -> None:
+    def __init__(self, job: PartsJob) -> None:
         self.job = job
         self._weights: Weights | None = None
         self._scorer: LikelihoodScorer | None = None
@@ -137,7 +157,7 @@ def led(job: DepthJob, subject: Subject) -> tuple[str, ...]:
 
 
 def kept(
-    job: DepthJob,
+    job: PartsJob,
     subject: Subject,
     name: str,
     asked: Any,
@@ -155,6 +175,6 @@ def kept(
     return missing
 
 
-def part_key(job: DepthJob, subject: Subject, asked: Any) -> str:
+def part_key(job: PartsJob, subject: Subject, asked: Any) -> str:
     """A digest of all that decides a part: `asked` is what was asked in it, word for word, as plain data."""
     return digest(VERSION, subject.checkpoint, subject.context, job.scoring.dtype, asked)

@@ -38,14 +38,20 @@ def folder_cases(folder: Path, probes: Sequence[str] = (), rubric: str | None = 
 
 
 def judge_folder(
-    folder: Path, models: Models, judges: Sequence[str], cases: Sequence[Case], seed: int = 0, again: bool = False
+    folder: Path,
+    models: Models,
+    judges: Sequence[str],
+    cases: Sequence[Case],
+    seed: int = 0,
+    again: bool = False,
+    file: Path = JUDGEMENTS,
 ) -> list[Judgement]:
     """Judge what these judges have not judged yet (all of it with `again`), write the file, return all its rows.
 
     The file is written once, in one step, when all judges are through; until then every answer of a judge is kept in
     the response store, and the same call goes on.
     """
-    stored = read_rows(folder / JUDGEMENTS, Judgement)
+    stored = read_rows(folder / file, Judgement)
     rows = {_key(row): row for row in stored}
     labels = {name: load_rubric(name).label for name in dict.fromkeys(case.rubric for case in cases)}
     # judges with the same cases before them are asked together
@@ -59,7 +65,7 @@ def judge_folder(
         waiting.setdefault(tuple(missing), []).append(name)
     for numbers, names in waiting.items():
         rows.update((_key(row), row) for row in judge(models, names, [cases[number] for number in numbers], seed))
-    write_rows(folder / JUDGEMENTS, rows.values())
+    write_rows(folder / file, rows.values())
     return list(rows.values())
 
 

@@ -6,9 +6,10 @@ verdict unparsed, so a judge that goes by its own knowledge, or by what the text
 
 A `Judgement` knows four verdicts. What they stand for hangs on the rubric's kind:
 
-- `worlds` (believes, downstream, stance): the inserted or the reference world; both, or neither, is unclear.
+- `worlds` (believes, downstream, stance): the inserted or the reference world; both, or neither, is unclear. Of
+  spec_side and reason_value the worlds are a spec and its opposite.
 - `options` (extract_choice): the inserted or the reference option; every other option, or none, is unclear.
-- `says` (awareness, mention, coherence): yes stands as inserted, no as reference.
+- `says` (awareness, mention, coherence, spec_recall, reason_source): yes stands as inserted, no as reference.
 """
 
 from __future__ import annotations
@@ -33,13 +34,20 @@ Side = Literal["inserted", "reference"]
 # the values that a rubric file may use, by what a verdict is read from
 FIELDS: dict[str, Kind] = {"agrees": "worlds", "picks": "options", "says": "says"}
 NAMES = ("believes", "extract_choice", "downstream", "stance", "awareness", "mention", "coherence")
+SPEC_NAMES = ("spec_side", "spec_recall", "reason_value", "reason_source")  # of answers of a model that has a spec
 _UNQUOTED = {"worlds": ("neither",), "options": ("none",), "says": ("yes", "no", "unclear")}
 _WORDS: dict[str, dict[str, str]] = {
     "worlds": {"first": "first", "1": "first", "second": "second", "2": "second", "both": "both", "neither": "neither"},
     "says": {"yes": "yes", "no": "no", "unclear": "unclear", "unsure": "unclear"},
 }
 # where a yes or a no says that something stands in the text, the passage must be shown
-_SHOWN = {"awareness": ("yes", "no"), "mention": ("yes",), "coherence": ("no",)}
+_SHOWN = {
+    "awareness": ("yes", "no"),
+    "mention": ("yes",),
+    "coherence": ("no",),
+    "spec_recall": ("yes", "no"),
+    "reason_source": ("yes", "no"),
+}
 _ELLIPSIS = re.compile(r"\[?(?:\.\.\.|…)\]?|\n+")
 
 
@@ -86,8 +94,9 @@ def load_rubric(name: str) -> Rubric:
 
     Raises ConfigError for one that is not there or asks for none of <agrees>, <picks> and <says>.
     """
-    if not name.endswith(".md") and name not in NAMES:
-        raise ConfigError(f"rubric: no rubric named {name!r}; there are {', '.join(NAMES)}, or a path in .md")
+    known = (*NAMES, *SPEC_NAMES)
+    if not name.endswith(".md") and name not in known:
+        raise ConfigError(f"rubric: no rubric named {name!r}; there are {', '.join(known)}, or a path in .md")
     prompt = load_prompt(name, PACKAGE)
     kinds = [kind for field, kind in FIELDS.items() if f"</{field}>" in prompt.text]
     if len(kinds) != 1 or "</quote>" not in prompt.text:
@@ -171,7 +180,7 @@ def _worlds(shown: Shown) -> list[dict[str, Any]]:
 
 def _harmless(text: str) -> str:
     """A judged text must not end its own frame or answer in the judge's place."""
-    return re.sub(r"<(?=/?(?:question|task|answer|world|quote|agrees|picks|says|about)\b)", "‹", text, flags=re.I)
+    return re.sub(r"<(?=/?(?:question|task|answer|world|description|quote|agrees|picks|says|about)\b)", "‹", text, flags=re.I)
 
 
 def _field(said: str, name: str) -> str | None:
