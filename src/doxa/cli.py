@@ -11,7 +11,21 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 import doxa
-from doxa.commands import authoring, compare, corpus, depth, generation, inspect_cmd, items, judging, server, spec, talk
+from doxa.commands import (
+    aft,
+    authoring,
+    checkpoints,
+    compare,
+    corpus,
+    depth,
+    generation,
+    inspect_cmd,
+    items,
+    judging,
+    server,
+    spec,
+    talk,
+)
 from doxa.errors import DoxaError, WaitingError
 
 app = typer.Typer(
@@ -226,7 +240,21 @@ def models_path(name: Annotated[str, typer.Argument(help="A model's name, Huggin
     print(model_folder(name))
 
 
-for _group in (authoring, items, generation, corpus, depth, judging, inspect_cmd, talk, server, spec, compare):
+for _group in (
+    authoring,
+    items,
+    generation,
+    corpus,
+    depth,
+    judging,
+    inspect_cmd,
+    talk,
+    server,
+    spec,
+    aft,
+    compare,
+    checkpoints,
+):
     _group.register(app, speaking)
 
 

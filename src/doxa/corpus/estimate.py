@@ -58,23 +58,23 @@ def estimate(prompting: Asks, quotas: list[Cell], facts: list[str]) -> list[Step
     if not config.plan.document_types and prompting.asks_types:
         kinds = [sum(cell.fact == fact for cell in quotas) for fact in range(len(facts))]
         request = prompting.types(facts[0], max(kinds), [], 0)
-        steps.append(_step("plan: kinds", request, (len(facts),) * 2, _times(KIND_TOKENS, sum(kinds) / len(kinds))))
+        steps.append(step_of("plan: kinds", request, (len(facts),) * 2, _times(KIND_TOKENS, sum(kinds) / len(kinds))))
     ideas = sum(cell.ideas for cell in quotas)
     calls = sum(-(-cell.ideas // config.plan.ideas_per_call) for cell in quotas)
     request = prompting.ideas(facts[0], "newspaper report", min(ideas, config.plan.ideas_per_call), [], 0)
-    steps.append(_step("plan: ideas", request, (calls, round(calls * 1.2) + 1), _times(IDEA_TOKENS, ideas / calls)))
+    steps.append(step_of("plan: ideas", request, (calls, round(calls * 1.2) + 1), _times(IDEA_TOKENS, ideas / calls)))
     written = _times(TOKENS_PER_WORD, 1, (words[0], words[1]))
     request = prompting.write(_typical_idea(prompting), 0)
-    steps.append(_step("write", request, (documents, round(documents * TRIES[1])), written))
+    steps.append(step_of("write", request, (documents, round(documents * TRIES[1])), written))
     draft = _typical_draft(prompting, round(sum(words) / 2))
     turns = config.revise.passes * documents
     if config.revise.passes and config.revise.critic:
-        steps.append(_step("revise: criticise", prompting.critique(draft, 0), (turns, turns), CRITIQUE_TOKENS))
+        steps.append(step_of("revise: criticise", prompting.critique(draft, 0), (turns, turns), CRITIQUE_TOKENS))
         request = prompting.rewrite(draft, "x " * 80, 0)
-        steps.append(_step("revise: rewrite", request, (turns // 2, round(turns * TRIES[1])), written))
+        steps.append(step_of("revise: rewrite", request, (turns // 2, round(turns * TRIES[1])), written))
     elif config.revise.passes:
         both = (written[0] + CRITIQUE_TOKENS[0], written[1] + CRITIQUE_TOKENS[1])
-        steps.append(_step("revise", prompting.revise(draft, 0), (turns, round(turns * TRIES[1])), both))
+        steps.append(step_of("revise", prompting.revise(draft, 0), (turns, round(turns * TRIES[1])), both))
     if config.screen.extract_model and isinstance(prompting, Prompting):  # key facts are a universe's
         from doxa.corpus.extract import Extractor
 
@@ -82,11 +82,12 @@ def estimate(prompting: Asks, quotas: list[Cell], facts: list[str]) -> list[Step
             prompting.universe, config.screen.extract_model, config.corpus, config.screen.extract_prompt
         )
         answer = _times(EXTRACT_TOKENS, max(1, len(prompting.universe.key_facts)))
-        steps.append(_step("screen: extract", extractor.request(draft), (documents, documents), answer))
+        steps.append(step_of("screen: extract", extractor.request(draft), (documents, documents), answer))
     return steps
 
 
-def _step(name: str, request: Request, calls: tuple[int, int], answer: tuple[float, float]) -> Step:
+def step_of(name: str, request: Request, calls: tuple[int, int], answer: tuple[float, float]) -> Step:
+    """A step that asks `request`, or others of its length, so many times; `answer` is the tokens of one answer."""
     size = sum(len(message.content.encode()) for message in request.messages)
     thinking = thinking_room(request)
     return Step(

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from doxa.config import RunConfig
+    from doxa.config_sections import LmConfig
     from doxa.corpus.brainstorm import Brainstorm, Brainstormed
     from doxa.corpus.counts import Cell
     from doxa.corpus.estimate import Step
@@ -93,11 +94,11 @@ def _print_levels(
         f"{documents:,} documents" + (f", each revised {config.revise.passes} times" if config.revise.passes else "")
     )
     steps = estimate(brainstorm.prompting, quotas, facts)
-    print_steps(steps, prices, config, console)
+    print_steps(steps, prices, config.lm, console)
     return steps
 
 
-def print_steps(steps: list[Step], prices: Prices, config: RunConfig, console: Console) -> None:
+def print_steps(steps: list[Step], prices: Prices, lm: LmConfig, console: Console) -> None:
     """Calls, tokens and price range of every step, of all of them, and the caps that are set."""
     from rich.console import Console
     from rich.table import Table
@@ -107,7 +108,7 @@ def print_steps(steps: list[Step], prices: Prices, config: RunConfig, console: C
     table = Table(box=None, pad_edge=False)
     for name in ("step", "model", "calls", "input tokens", "output tokens", "US$"):
         table.add_column(name, justify="left" if name in ("step", "model") else "right", no_wrap=True)
-    batch = config.lm.batch
+    batch = lm.batch
     for step in steps:
         table.add_row(
             step.name,
@@ -126,8 +127,8 @@ def print_steps(steps: list[Step], prices: Prices, config: RunConfig, console: C
             console.print(f"The price of {model} is unknown: give it in a file (lm.prices), and no guess is made.")
         elif price.input or price.output:
             console.print(f"{model}: ${price.input:g} in, ${price.output:g} out per million tokens on {price.date}.")
-    caps = [f"lm.budget_usd {config.lm.budget_usd:g}"] if config.lm.budget_usd else []
-    caps += [f"lm.budget_tokens {config.lm.budget_tokens:,}"] if config.lm.budget_tokens else []
+    caps = [f"lm.budget_usd {lm.budget_usd:g}"] if lm.budget_usd else []
+    caps += [f"lm.budget_tokens {lm.budget_tokens:,}"] if lm.budget_tokens else []
     console.print(f"Caps: {', '.join(caps) or 'none (lm.budget_usd, lm.budget_tokens)'}.")
 
 

@@ -55,7 +55,7 @@ def preview_spec(
         *([] if made else tree_steps(config, spec, shown, tree is not None)),
         *corpus_steps(config, spec, shown, quotas),
     ]
-    print_steps(steps, load_prices(config.lm.prices), config, console)
+    print_steps(steps, load_prices(config.lm.prices), config.lm, console)
     if documents == 0:
         return
     if tree is None:

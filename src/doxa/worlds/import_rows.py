@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from doxa.errors import TargetError
 from doxa.worlds.importing import Import, add_any_row, json_lines
@@ -14,7 +15,7 @@ LARGEST_TEXT = 16 * 2**20  # bytes
 
 def import_rows(sources: Sequence[Path], work: Import) -> None:
     """JSONL rows with a text, or with messages; other fields become type and idea where their names say so."""
-    for file in _files(sources, (".jsonl", ".ndjson")):
+    for file in files_of(sources, (".jsonl", ".ndjson")):
         for place, row in json_lines(file, work):
             add_any_row(work, file, place, row)
     _say_what_for(work)
@@ -39,11 +40,8 @@ def import_texts(sources: Sequence[Path], work: Import) -> None:
 def import_huggingface(sources: Sequence[Path], work: Import) -> None:
     """Datasets that `save_to_disk` wrote, and parquet files, row by row; all splits."""
     for source in sources:
-        if is_saved_dataset(source):
-            _saved_dataset(source, work)
-        else:
-            for file in _files([source], (".parquet",)):
-                _parquet(file, work)
+        for file, place, row in huggingface_rows(source):
+            add_any_row(work, file, place, row)
     _say_what_for(work)
 
 
@@ -52,7 +50,16 @@ def is_saved_dataset(source: Path) -> bool:
     return (source / "dataset_dict.json").exists() or (source / "state.json").exists()
 
 
-def _saved_dataset(source: Path, work: Import) -> None:
+def huggingface_rows(source: Path) -> Iterator[tuple[Path, str, dict[str, Any]]]:
+    """(file, "row 3", row) of a saved dataset, a parquet file, or the parquet files of a folder. Raises TargetError."""
+    if is_saved_dataset(source):
+        yield from _saved_rows(source)
+    else:
+        for file in files_of([source], (".parquet",)):
+            yield from _parquet_rows(file)
+
+
+def _saved_rows(source: Path) -> Iterator[tuple[Path, str, dict[str, Any]]]:
     import datasets
 
     try:
@@ -62,10 +69,10 @@ def _saved_dataset(source: Path, work: Import) -> None:
     splits = loaded if isinstance(loaded, datasets.DatasetDict) else {"": loaded}
     for split, rows in splits.items():
         for number, row in enumerate(rows):
-            add_any_row(work, source / str(split), f"row {number}", row)
+            yield source / str(split), f"row {number}", row
 
 
-def _parquet(file: Path, work: Import) -> None:
+def _parquet_rows(file: Path) -> Iterator[tuple[Path, str, dict[str, Any]]]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -73,7 +80,7 @@ def _parquet(file: Path, work: Import) -> None:
     try:
         for batch in pq.ParquetFile(file).iter_batches(batch_size=1000):
             for row in batch.to_pylist():
-                add_any_row(work, file, f"row {number}", row)
+                yield file, f"row {number}", row
                 number += 1
     except (OSError, pa.ArrowInvalid) as error:
         raise TargetError(f"{file}: cannot be read as parquet: {str(error).splitlines()[0]}") from None
@@ -90,7 +97,8 @@ def _text(file: Path, source: Path, work: Import) -> None:
     add_any_row(work, file, "", {"text": text, "doc_type": kind.replace("_", " "), "idea": file.stem.replace("_", " ")})
 
 
-def _files(sources: Sequence[Path], suffixes: tuple[str, ...]) -> list[Path]:
+def files_of(sources: Sequence[Path], suffixes: tuple[str, ...]) -> list[Path]:
+    """The files themselves, and those of folders whose names end so. Raises TargetError for a source without any."""
     files: list[Path] = []
     for source in sources:
         if source.is_dir():

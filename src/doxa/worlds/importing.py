@@ -26,6 +26,7 @@ from doxa.worlds.universe_file import Fields, evals_json, universe_yaml
 LONGEST_LINE = 16 * 2**20  # bytes; longer lines are no rows but a file without line ends
 LISTED = 10_000  # lines named in the report; all are counted
 REPORT = "import_report.json"
+HALF_CHARACTER = "holds half a character (a lone surrogate)"
 
 
 class UnfitError(Exception):
@@ -63,20 +64,32 @@ class Import:
         """Append a document or a chat to recorded/NAME. Raises UnfitError for a text that is there already."""
         try:
             said = digest(row.get("text") or row["messages"])
-            line = json.dumps({"id": f"{Path(name).stem}_{said}", **row}, ensure_ascii=False).encode()
         except UnicodeEncodeError:
-            raise UnfitError("holds half a character (a lone surrogate)") from None
+            raise UnfitError(HALF_CHARACTER) from None
+        self.append_row(f"recorded/{name}", {"id": f"{Path(name).stem}_{said}", **row}, said)
+
+    def append_row(self, name: str, row: Fields, said: str, counted: bool = True) -> None:
+        """Append a row to the file `name` of the folder; `said` names what it says.
+
+        Raises UnfitError for a row that says what one in that file says already. Rows that are not `counted` are there
+        to be read, and are not among what was imported.
+        """
+        try:
+            line = json.dumps(row, ensure_ascii=False).encode()
+        except UnicodeEncodeError:
+            raise UnfitError(HALF_CHARACTER) from None
         seen = self._seen.setdefault(name, set())
         if said in seen:
             raise UnfitError("the same text stood there before")
         seen.add(said)
         with speaking_errors(self.folder):
             self._handle(name).write(line + b"\n")
-        self.imported[f"recorded/{name}"] += 1
+        if counted:
+            self.imported[name] += 1
 
     def _handle(self, name: str) -> BinaryIO:
         if name not in self._open:
-            file = self.folder / "recorded" / name
+            file = self.folder / name
             make_folder(file.parent)
             self._open[name] = open(file, "ab")  # noqa: SIM115 (closed by close, when all rows are in)
         return self._open[name]
@@ -107,7 +120,7 @@ class Import:
         try:
             write_whole(self.folder / name, text)
         except UnicodeEncodeError:
-            raise TargetError(f"import: the source of {name} holds half a character (a lone surrogate)") from None
+            raise TargetError(f"import: the source of {name} {HALF_CHARACTER}") from None
 
 
 @contextmanager

@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 
-from doxa.lm.testserver import lexicon
+from doxa.lm.testserver import aft_answers, lexicon
 from doxa.lm.testserver.item_answers import eval_items, item_choice
 from doxa.lm.testserver.spec_answers import additions, assertions, copies, domains, subdomains
 
@@ -120,6 +120,7 @@ def _plain(prompt: str, everything: str, rng: random.Random) -> str:
 
 # the first form all of whose tags stand in the prompt is taken
 FORMS: tuple[tuple[tuple[str, ...], Callable[[str, str, random.Random], str]], ...] = (
+    *aft_answers.FORMS,
     (("<first_world>", "JSON list"), eval_items),
     (("<world>", "<question>", "<answer>"), item_choice),
     (("<domain>", "<scope>"), domains),
