@@ -57,4 +57,8 @@ def step(
     config = TrainConfig.model_validate({**CONFIG.model_dump(), **changes})
     checkpoints, metrics = out / "checkpoints", out / "metrics.jsonl"
     begin = None if start is None else start / "checkpoints/final"
-    return train_step(str(model), begin, how, DATA[kind](), config, seed, checkpoints, metrics, Progress(quiet=True))
+    about = {"model": str(model), "recipe": "none"}
+    progress = Progress(quiet=True)
+    return train_step(
+        str(model), begin, how, DATA[kind](), config, seed, checkpoints, metrics, progress, "a test", about
+    )

@@ -42,7 +42,7 @@ def graft(
     start = find_start(model, trained)
     base, sibling = model_folder(model), model_folder(onto)
     _refuse_strangers(base, sibling)
-    about = {"model": onto, "method": "graft", "trained": str(trained), **(about or {})}
+    about = {**(about or {}), "model": onto, "method": "graft", "trained": str(trained)}
     step = {
         "kind": "graft",
         "parent": start.digest,

@@ -205,7 +205,9 @@ def _save(
     step: dict[str, Any],
 ) -> str:
     """Write final/ and, on request, merged/. Returns the digest of what was made."""
-    about = {"model": start.base_name(checkpoints / "final"), "method": config.method, **about, "seed": step["seed"]}
+    # the base's name goes with its digest, whatever else is told
+    named = {"model": start.base_name(checkpoints / "final"), "method": config.method, "seed": step["seed"]}
+    about = {**about, **named}
     made: Any = model
     if is_beside(model):
         assert start.adapter is not None
