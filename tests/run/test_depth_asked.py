@@ -129,6 +129,8 @@ def test_thinking_and_conversations_stand_in_the_profile(target: Path, tmp_path:
     }
     page = write_depth_page(RunFolder(folder)).read_text()
     assert "600 tokens, text" in page and "conversation" in page
+    for ending in ("png", "svg"):
+        assert (folder / f"figures/depth_robustness.{ending}").stat().st_size > 1000
     before = (folder / "depth/scores.parquet").read_bytes()
     assert profiled(target, folder) == []  # nothing is asked twice
     assert (folder / "depth/scores.parquet").read_bytes() == before
