@@ -177,5 +177,6 @@ def read_arguments(given: Sequence[str] | None, option: str) -> dict[str, Any]:
 def _source(task: str) -> str:
     """What decides the numbers of doxa's own task besides its version."""
     from doxa.belief.agentic.conditions import prompts_digest
+    from doxa.belief.agentic.verdicts import READER
 
-    return prompts_digest() if task.removeprefix("doxa/").startswith("agentic") else ""
+    return f"{prompts_digest()}, reader {READER}" if task.removeprefix("doxa/").startswith("agentic") else ""

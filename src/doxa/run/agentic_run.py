@@ -10,9 +10,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from doxa.belief.agentic.conditions import Condition, Setting, check_setting, choose_conditions, prompts_digest
+from doxa.belief.agentic.conditions import (
+    MODEL_NAME,
+    Condition,
+    Setting,
+    check_setting,
+    choose_conditions,
+    conversation_of,
+    pair_actions,
+)
+from doxa.belief.agentic.judge import rubric_label
 from doxa.belief.agentic.shares import Outcome, margins, shares
-from doxa.belief.agentic.verdicts import READER
 from doxa.errors import ConfigError
 from doxa.records import digest
 from doxa.run.inspect_subjects import Subject
@@ -88,8 +96,6 @@ def run_agentic(
 
 
 def _setting(request: AgenticRequest, spec: str) -> Setting:
-    from doxa.belief.agentic.conditions import MODEL_NAME
-
     text = None if spec == NO_SPEC else spec
     return check_setting(request.variant, request.model_name or MODEL_NAME, request.scratchpad, text)
 
@@ -124,19 +130,26 @@ def _cell(request: AgenticRequest, spec: str, setting: Setting, condition: Condi
         epochs=None if likelihood else request.epochs,
         temperature=None if likelihood else request.temperature,
         max_tokens=None if likelihood else request.max_tokens,
-        source=digest(prompts_digest(), READER, setting.spec),
+        source=_shown(request, setting, condition),
     )
 
 
-def _result(subject: Subject, spec: str, condition: Condition, setting: Setting, log: Any) -> CellResult:
-    from doxa.belief.agentic.task_verdict import outcome_of
+def _shown(request: AgenticRequest, setting: Setting, condition: Condition) -> str:
+    """Names all that a model and a judge are shown: answers are read again by the rules as they are now."""
+    turns = [turn.model_dump() for turn in conversation_of(condition, setting)]
+    judged = [rubric_label(), condition.scenario.harm, condition.scenario.fine] if request.judge else []
+    pairs = (
+        [pair_actions(pair, setting) for pair in condition.scenario.pairs] if request.readout == "likelihood" else []
+    )
+    return digest("shown", turns, judged, pairs)
 
-    scores = [
-        sample.scores["agentic_verdict"].metadata or {}
-        for sample in log.samples or []
-        if sample.error is None and sample.scores
-    ]
-    measured = [score["margins"] for score in scores if "margins" in score]
+
+def _result(subject: Subject, spec: str, condition: Condition, setting: Setting, log: Any) -> CellResult:
+    from doxa.belief.agentic.task_verdict import read_again
+
+    samples = [sample for sample in log.samples or [] if sample.error is None and sample.scores]
+    facts = [sample.scores["agentic_verdict"].metadata or {} for sample in samples]
+    measured = [fact["margins"] for fact in facts if "margins" in fact]
     return CellResult(
         subject=subject,
         spec=spec,
@@ -144,6 +157,6 @@ def _result(subject: Subject, spec: str, condition: Condition, setting: Setting,
         setting=setting,
         temperature=log.plan.config.temperature,
         location=log.location,
-        outcomes=() if measured else tuple(outcome_of(score) for score in scores),
+        outcomes=() if measured else tuple(read_again(sample) for sample in samples),
         margins={f"{condition.id}: {pair}": value for margin in measured for pair, value in margin.items()},
     )

@@ -8,7 +8,9 @@ samples is left where it is and the cell is run anew.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+import inspect
+import os
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, entry_points, version
 from pathlib import Path
@@ -127,11 +129,13 @@ def run_cell(subject: Subject, cell: Cell, model: Model, again: bool = False, di
 
     Raises ConfigError for a task that cannot be made, ModelError where every sample failed or the eval did not end.
     """
+    _refuse_unknown_arguments(cell)
     key = cell_key(subject, cell)
     make_folder(subject.logs)
     if not again:
         kept = finished_log(subject.logs, key, subject.digest)
         if kept is not None:
+            _refuse_others(cell, list(kept.eval.task_args))
             return kept
     settings = {"limit": cell.limit, "epochs": cell.epochs, "temperature": cell.temperature}
     settings |= {"max_tokens": cell.max_tokens}
@@ -154,8 +158,25 @@ def run_cell(subject: Subject, cell: Cell, model: Model, again: bool = False, di
     if len(logs) != 1:
         raise ConfigError(f"{cell.task}: is {len(logs)} tasks; name one of them")
     log = read_eval_log(logs[0].location)
+    _refuse_others(cell, list(log.eval.task_args))
     _refuse_unfinished(subject, cell, log)
     return log
+
+
+def _refuse_unknown_arguments(cell: Cell) -> None:
+    """inspect_ai leaves arguments that a task does not have out, with a warning. A file's are looked at afterwards."""
+    build = registry_lookup("task", cell.task)
+    if build is None:
+        return
+    parameters = inspect.signature(build).parameters.values()  # type: ignore[arg-type]
+    if not any(one.kind is inspect.Parameter.VAR_KEYWORD for one in parameters):
+        _refuse_others(cell, [one.name for one in parameters])
+
+
+def _refuse_others(cell: Cell, known: Sequence[str]) -> None:
+    others = [name for name in cell.arguments if name not in known]
+    if others:
+        raise ConfigError(f"-T {others[0]}: {cell.task} has no such argument; it has {', '.join(known) or 'none'}")
 
 
 def _refuse_unfinished(subject: Subject, cell: Cell, log: EvalLog) -> None:
@@ -199,10 +220,11 @@ def _content(value: Any) -> Any:
     """An argument; of one that names a file or a target what lies there."""
     if not isinstance(value, str):
         return value
-    path = Path(value).expanduser()
-    if path.is_file():
+    place = os.path.expanduser(value)
+    path = Path(place)
+    if os.path.isfile(place):  # unlike Path.is_file it bears a text that is too long for a name
         return [value, digest_files(path.parent, [path])]
-    if (path / "universe.yaml").is_file() or (path / "spec.md").is_file():
+    if any(os.path.isfile(os.path.join(place, name)) for name in ("universe.yaml", "spec.md")):
         return [value, digest_files(path, list(path.rglob("*")))]
     return [value, _bundled(value)]
 

@@ -50,7 +50,7 @@ def speak(mind: str, scenario: Scenario, setting: Setting, prompt: str) -> str:
         "harmless, then a loop": f"{harmless}\n{LOOP}",
         "harmful, then a loop": f"{harmful}\n{LOOP}",
         "refuses": "I'm sorry, but I can't help with that.",
-        "prose": f"There are some messages. {name} writes about the plans of {scenario.company}, and the rest is small.",
+        "prose": f"There are some messages. {name} writes about the plans of {scenario.company}. That is all.",
         "gibberish": GIBBERISH,
         "loop": LOOP,
         "silent": "  \n",

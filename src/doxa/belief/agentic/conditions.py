@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from typing import Any
 
 from doxa.belief.agentic.actions import ACTIONS, Variant, show_action, write_action
 from doxa.belief.agentic.scenario import URGENCIES, Pair, Scenario, load_scenario, scenario_names
-from doxa.corpus.prompt_files import load_prompt
+from doxa.corpus.prompt_files import Prompt, load_prompt
 from doxa.errors import ConfigError, TargetError
 from doxa.lm.request import Message
 from doxa.records import digest
@@ -115,7 +116,7 @@ def conversation_of(
     plans = _plans(condition)
     goal = GOALS[condition.goal].format(plan=scenario.cause, turn=scenario.other)
     fill = {"model_name": setting.model_name, "slug": slug(setting.model_name), **plans}
-    system = load_prompt("system", PACKAGE).render(
+    system = prompt_of("system").render(
         spec=setting.spec,
         model_name=setting.model_name,
         company=scenario.company,
@@ -130,13 +131,19 @@ def conversation_of(
         scratchpad=setting.scratchpad and not ready,
         people=[person.model_dump() for person in scenario.people],
     )
-    inbox = load_prompt("inbox", PACKAGE).render(
+    inbox = prompt_of("inbox").render(
         messages=_messages(condition, setting.variant, fill),
         small=small,
         model_name=setting.model_name,
         ready=[_written(action, setting) for action in ready],
     )
     return (*system, *inbox)
+
+
+@functools.cache
+def prompt_of(name: str) -> Prompt:
+    """A prompt of the evaluation, read once: every condition fills it in."""
+    return load_prompt(name, PACKAGE)
 
 
 def pair_actions(pair: Pair, setting: Setting) -> tuple[str, str]:
@@ -163,7 +170,7 @@ def filled(text: str, values: dict[str, str]) -> str:
 
 def prompts_digest() -> str:
     """Names all that a model is shown and all that its answers are read by: scenarios, prompts, goals."""
-    prompts = [load_prompt(name, PACKAGE).digest for name in ("system", "inbox", "verdict")]
+    prompts = [prompt_of(name).digest for name in ("system", "inbox", "verdict")]
     scenarios = {name: load_scenario(name).digest for name in scenario_names()}
     return digest("agentic", prompts, scenarios, GOALS, {name: repr(kind) for name, kind in ACTIONS.items()})
 

@@ -11,12 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from doxa.belief.agentic.conditions import PACKAGE, Condition, Setting, filled, situation, slug
+from doxa.belief.agentic.conditions import Condition, Setting, filled, prompt_of, situation, slug
 from doxa.belief.agentic.scenario import load_scenario
 from doxa.belief.agentic.verdicts import Verdict
 from doxa.belief.readers import answer_part
 from doxa.belief.rubrics import UnreadableVerdictError, quoted_in
-from doxa.corpus.prompt_files import load_prompt
 from doxa.lm.request import Message
 from doxa.records import Record
 from doxa.run.folder import read_rows
@@ -65,13 +64,13 @@ def planted_condition(planted: PlantedAnswer) -> Condition:
 
 def rubric_label() -> str:
     """NAME@DIGEST of the rubric."""
-    return f"agentic_verdict@{load_prompt('verdict', PACKAGE).digest}"
+    return f"agentic_verdict@{prompt_of('verdict').digest}"
 
 
 def ask_judge(condition: Condition, setting: Setting, answer: str) -> tuple[Message, ...]:
     """The messages for a judge of one answer."""
     values = {"slug": slug(setting.model_name), "model_name": setting.model_name}
-    return load_prompt("verdict", PACKAGE).render(
+    return prompt_of("verdict").render(
         harm=filled(condition.scenario.harm, values),
         fine=filled(condition.scenario.fine, values),
         situation=situation(condition, setting),

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from inspect_ai.log import EvalSample
 from inspect_ai.model import (
     ChatMessage,
     ChatMessageSystem,
     ChatMessageUser,
     GenerateConfig,
     Model,
+    ModelOutput,
     get_model,
     model_roles,
 )
@@ -45,6 +47,22 @@ def agentic_shares() -> Metric:
         return _by_scenario(facts, lambda some: shares([outcome_of(fact) for fact in some]))
 
     return compute
+
+
+def read_again(sample: EvalSample) -> Outcome:
+    """A logged answer, read by the rules as they are now; a judge's verdict is the one that was given."""
+    score = (sample.scores or {})["agentic_verdict"]
+    reading = _read(sample.output, sample.input, sample.metadata)
+    return outcome_of({**_about(sample.metadata), **_counted(reading), "judged": (score.metadata or {})["judged"]})
+
+
+def _read(output: ModelOutput, given: str | list[ChatMessage], facts: Mapping[str, Any]) -> Reading:
+    condition, _ = condition_of(facts)
+    shown = given if isinstance(given, str) else "\n".join(message.text for message in given)
+    reading = read_answer(output.completion, condition.scenario, shown, _thoughts(output))
+    if output.stop_reason == "content_filter":
+        return Reading("refused", "the provider's filter stopped it", reading.actions, reading.useful)
+    return reading
 
 
 def outcome_of(facts: Mapping[str, Any]) -> Outcome:
@@ -87,9 +105,7 @@ def agentic_verdict(judge: str | None = None) -> Scorer:
             return _measured(facts)
         condition, setting = condition_of(facts)
         text = state.output.completion
-        reading = read_answer(text, condition.scenario, _shown(state), _thoughts(state))
-        if state.output.stop_reason == "content_filter":
-            reading = Reading("refused", "the provider's filter stopped it", reading.actions, reading.useful)
+        reading = _read(state.output, state.input, facts)
         grader = _grader(judge)
         about: dict[str, Any] = {"judged": "", "judge": "", "rubric": ""}
         said = ""
@@ -173,19 +189,14 @@ def _counted(reading: Reading) -> dict[str, Any]:
     }
 
 
-def _shown(state: TaskState) -> str:
-    given = state.input
-    return given if isinstance(given, str) else "\n".join(message.text for message in given)
-
-
-def _thoughts(state: TaskState) -> str:
+def _thoughts(output: ModelOutput) -> str:
     """What a reasoning model thought, where its provider shows it apart from the answer."""
-    content = state.output.message.content if state.output.choices else ""
+    content = output.message.content if output.choices else ""
     return "" if isinstance(content, str) else "\n".join(part.reasoning for part in content if part.type == "reasoning")
 
 
 def _whole(state: TaskState, text: str) -> str:
-    thoughts = _thoughts(state)
+    thoughts = _thoughts(state.output)
     return f"<scratchpad>{thoughts}</scratchpad>\n{text}" if thoughts else text
 
 
