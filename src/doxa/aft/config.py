@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterable
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from doxa.config import validate
 from doxa.config_sections import LmConfig, Strict
@@ -23,6 +23,14 @@ PROMPTS = (
 )  # fmt: skip
 
 
+def _listed(value: Any) -> Any:
+    """A list that a person wrote in one word or with commas."""
+    return tuple(filter(None, (part.strip() for part in value.split(",")))) if isinstance(value, str) else value
+
+
+Listed = Annotated[tuple[str, ...], BeforeValidator(_listed)]
+
+
 class AftConfig(Strict):
     """Everything that decides the rows of one `doxa aft make`."""
 
@@ -34,19 +42,19 @@ class AftConfig(Strict):
     anti: bool = False  # also the opposite of what the spec asks, to the same questions
     reasoning: bool = True  # also rows with <think>...</think> before the answer
     number: int = Field(100, ge=1)  # rows, exactly
-    domains: tuple[str, ...] = ()  # none named: the tree's, else `domain_count` are asked for
+    domains: Listed = ()  # none named: the tree's, else `domain_count` are asked for
     domain_count: int = Field(8, ge=1, le=200)
     questions_per_call: int = Field(25, ge=1, le=100)
     similarity: float = Field(0.91, gt=0, le=1)  # cosine of MiniLM from which two questions are one; Li et al. 2026
     spare: float = Field(1.2, ge=1)  # questions held ready for each row that is lacking: some answers will not pass
     attempts: int = Field(2, ge=1)  # answers to a question before another question takes its place
-    rounds: int = Field(6, ge=1)  # of backfill
+    rounds: int = Field(10, ge=1)  # of answers: in each, what fell out is tried again beside new questions
     rewrites: int = Field(0, ge=0, le=5)  # critique and rewrite of each answer, so many times
     critic: str | None = None  # None = the judge
     revisions: int = Field(1, ge=1, le=5)  # method constitutional: principles that each draft is revised by
     drafter: str | None = None  # method constitutional: who answers without the spec; None = the generator
     principles: tuple[str, ...] = ()  # method constitutional: instead of the tree's assertions
-    value_words: tuple[str, ...] = ()  # opaque: words that no answer may hold, beside those found in the spec
+    value_words: Listed = ()  # opaque: words that no answer may hold, beside those found in the spec
     opaque_words: int = Field(40, ge=1)  # opaque: the longest answer, in words
     spec_run: int = Field(12, ge=4)  # words in a row that no message may share with the spec
     instructions: str = ""  # wishes that reach every request
@@ -113,7 +121,7 @@ def read_settings(overrides: Iterable[str], **options: Any) -> AftConfig:
             if name in raw:
                 raise ConfigError(f"--set {name}: is given as --{name.replace('_', '-')} too; give it once")
             raw[name] = value
-    return validate(AftConfig, raw, "--set")
+    return validate(AftConfig, raw, "doxa aft")
 
 
 def _apply(raw: dict[str, Any], override: str) -> None:

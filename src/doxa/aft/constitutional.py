@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from doxa.aft.asking import Asking, Models, replies
 from doxa.aft.candidates import Candidate, read_bare, read_candidate
-from doxa.aft.questions import Question
+from doxa.aft.questions import Question, Try
 from doxa.aft.rows import PreferenceWithLineage
 from doxa.corpus.answers import read_tag
 from doxa.errors import ConfigError
@@ -34,19 +34,19 @@ def principles_of(tree: SpecTree | None, named: Sequence[str]) -> tuple[Assertio
 
 
 def revise_drafts(
-    asking: Asking, models: Models, questions: Sequence[Question], principles: Sequence[Assertion], attempt: int
+    asking: Asking, models: Models, tries: Sequence[Try], principles: Sequence[Assertion]
 ) -> list[Candidate]:
     """A revision for each question, in order; `draft` holds what was said without the spec.
 
     A draft that cannot be used is handed on with its problem, and nobody is asked to revise it.
     """
     config = asking.config
-    requests = [asking.bare(config.drafter_model, question.text, attempt) for question in questions]
+    requests = [asking.bare(config.drafter_model, question.text, attempt) for question, attempt in tries]
     at = [
         read_bare(question, attempt, reply, config.drafter_model)
-        for question, reply in zip(questions, replies(models, requests, "drafts"), strict=True)
+        for (question, attempt), reply in zip(tries, replies(models, requests, "drafts"), strict=True)
     ]
-    drawn = [_draw(principles, config.seed, question, attempt, config.revisions) for question in questions]
+    drawn = [_draw(principles, config.seed, question, attempt, config.revisions) for question, attempt in tries]
     for step in range(config.revisions):
         going = [place for place, candidate in enumerate(at) if not candidate.problem and step < len(drawn[place])]
         values = {
@@ -59,7 +59,8 @@ def revise_drafts(
             for place in going
         }
         asked = [
-            asking.examined("principle_critique", config.critic_model, attempt, **values[place]) for place in going
+            asking.examined("principle_critique", config.critic_model, at[place].attempt, **values[place])
+            for place in going
         ]
         remarks = {
             place: (read_tag(reply.text, "critique") or reply.text.strip(), reply)
@@ -67,14 +68,16 @@ def revise_drafts(
         }
         going = [place for place in going if remarks[place][0]]
         wanted = [
-            asking.written("principle_revision", config.generator, attempt, critique=remarks[place][0], **values[place])
+            asking.written(
+                "principle_revision", config.generator, at[place].attempt, critique=remarks[place][0], **values[place]
+            )
             for place in going
         ]
         label = asking.label("principle_revision")
         for place, reply in zip(going, replies(models, wanted, "revise"), strict=True):
             before = at[place]
             read = read_candidate(
-                before.question, "constitutional", attempt, reply, config.generator, label, reasoning=False
+                before.question, "constitutional", before.attempt, reply, config.generator, label, reasoning=False
             )
             at[place] = replace(
                 before.rewritten(read),

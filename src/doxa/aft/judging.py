@@ -9,12 +9,11 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Literal
 
 from doxa.aft.asking import Asking, Models, replies
 from doxa.aft.candidates import Candidate
-from doxa.aft.questions import Question
+from doxa.aft.rows import Kind
 from doxa.corpus.answers import read_tag
 from doxa.errors import ConfigError
 from doxa.lm.request import Request
@@ -24,7 +23,6 @@ TRIES = 3  # answers of the judge to one exchange before its verdict counts as u
 Word = Literal["yes", "no", "unclear"]
 Verdict = Literal["yes", "no", "unclear", "unparsed"]
 _CRITERION = re.compile(r"^\s*<(\w+)>\s*yes, no or unclear\s*</\1>\s*$", re.M | re.I)
-_BLANK = Question(id="", domain="", text="", model="", prompt="", response="")
 _WORD = re.compile(r"\W*(yes|no|unclear|unsure)\b", re.I)
 
 
@@ -47,11 +45,11 @@ def judge_answers(asking: Asking, models: Models, candidates: Sequence[Candidate
     found: dict[int, AnswerVerdict] = {}
     for sample in range(TRIES):
         open_ones = [number for number in range(len(candidates)) if number not in found]
-        requests = [_request(asking, candidates[number], sample) for number in open_ones]
+        requests = [_of(asking, candidates[number], sample) for number in open_ones]
         label = "judge" if sample == 0 else f"judge, try {sample + 1}"
         for number, request, reply in zip(open_ones, requests, replies(models, requests, label), strict=True):
             candidate = candidates[number]
-            points = read_points(reply.text, criteria_of(asking, candidate))
+            points = read_points(reply.text, criteria_of(asking, candidate.kind, bool(candidate.reasoning)))
             if points is None and sample < TRIES - 1:
                 continue
             found[number] = AnswerVerdict(
@@ -68,14 +66,17 @@ def judge_answers(asking: Asking, models: Models, candidates: Sequence[Candidate
     return [found[number] for number in range(len(candidates))]
 
 
-def criteria_of(asking: Asking, candidate: Candidate) -> tuple[str, ...]:
-    """The names of the criteria that the judge's prompt has for a candidate. Raises ConfigError when there are none.
+def require_criteria(asking: Asking) -> None:
+    """Raise ConfigError for a judge's prompt that asks for nothing."""
+    criteria_of(asking, asking.config.method, reasoning=True)
 
-    Read off the prompt without the exchange in it: what a user or a model writes makes no criteria.
+
+def criteria_of(asking: Asking, kind: Kind, reasoning: bool) -> tuple[str, ...]:
+    """The names of the criteria that the judge's prompt has for a kind of row. Raises ConfigError when there are none.
+
+    Read off the prompt without an exchange in it: what a user or a model writes makes no criteria.
     """
-    blank = _request(
-        asking, replace(candidate, question=_BLANK, reply="", reasoning="-" * bool(candidate.reasoning)), 0
-    )
+    blank = _request(asking, kind, "", "", "-" * reasoning, 0)
     names = tuple(_CRITERION.findall(blank.messages[-1].content))
     if not names:
         raise ConfigError(
@@ -117,13 +118,10 @@ def tally(verdicts: Sequence[AnswerVerdict]) -> dict[str, int]:
     return {name: counts[name] for name in ("yes", "no", "unclear", "unparsed")}
 
 
-def _request(asking: Asking, candidate: Candidate, sample: int) -> Request:
-    return asking.examined(
-        "judge",
-        asking.config.judge_model,
-        sample,
-        method=candidate.kind,
-        question=candidate.question.text,
-        reply=candidate.reply,
-        reasoning=candidate.reasoning,
-    )
+def _of(asking: Asking, candidate: Candidate, sample: int) -> Request:
+    return _request(asking, candidate.kind, candidate.question.text, candidate.reply, candidate.reasoning, sample)
+
+
+def _request(asking: Asking, kind: Kind, question: str, reply: str, reasoning: str, sample: int) -> Request:
+    values = {"method": kind, "question": question, "reply": reply, "reasoning": reasoning}
+    return asking.examined("judge", asking.config.judge_model, sample, **values)

@@ -21,12 +21,14 @@ from doxa.aft.opaque import Objection
 from doxa.aft.question_sieve import QuestionSieve
 from doxa.aft.questions import AskedDomain, Pool, Question, RejectedQuestion, fill_pools, find_domains
 from doxa.aft.rows import Kind
-from doxa.aft.writing import Criticism, rewrite_answers, write_answers
+from doxa.aft.writing import Criticism, Try, rewrite_answers, write_answers
 from doxa.records import Record
 from doxa.worlds.spec import SpecTarget
 from doxa.worlds.words import plain
 
 SHORTEST_REPEAT = 6  # words: from here on, two questions that get the same reply got it by rote
+
+Taken = tuple[Candidate, AnswerVerdict | None]  # None: nobody judged
 
 
 class RejectedAnswer(Record):
@@ -52,8 +54,8 @@ class Made:
     """Everything that a run made, and all that it left out."""
 
     domains: list[AskedDomain]
-    kept: list[tuple[Candidate, AnswerVerdict | None]] = field(default_factory=list)  # by domains, as they were asked
-    anti: list[tuple[Candidate, AnswerVerdict | None]] = field(default_factory=list)
+    kept: list[Taken] = field(default_factory=list)  # by domains, in the order of the questions
+    anti: list[Taken] = field(default_factory=list)
     questions: list[Question] = field(default_factory=list)
     rejected_questions: list[RejectedQuestion] = field(default_factory=list)
     rejected: list[RejectedAnswer] = field(default_factory=list)
@@ -77,59 +79,75 @@ class Making:
     def run(self) -> Made:
         """All rows; fewer than `number` where the rounds end first or every domain is exhausted.
 
-        Raises ConfigError for a method that lacks what it draws on, ModelError where no domain can be read, and
-        whatever the models raise: with batch-file that is the file to be answered first.
+        In each round the questions whose answer fell out are tried again together with new ones, so that answers which
+        travel by hand travel seldom. Raises ConfigError for a method that lacks what it draws on, ModelError where no
+        domain can be read, and whatever the models raise: with batch-file that is the file to be answered first.
         """
         config = self.asking.config
         if config.method == "constitutional":
             principles_of(self.target.tree, config.principles)  # before anything is spent
         made = Made(find_domains(self.asking, self.models, self.target.tree))
         pools = [Pool(domain) for domain in made.domains]
-        kept: dict[str, list[tuple[Candidate, AnswerVerdict | None]]] = {pool.domain.id: [] for pool in pools}
+        kept: dict[str, list[Taken]] = {pool.domain.id: [] for pool in pools}
+        again: dict[str, list[Try]] = {pool.domain.id: [] for pool in pools}
         for number in range(config.rounds):
             lacking = _quotas(config.number, pools, {name: len(rows) for name, rows in kept.items()})
             if not sum(lacking.values()):
                 break
-            ready = {name: math.ceil(count * config.spare) for name, count in lacking.items()}
-            made.rejected_questions += fill_pools(pools, ready, self.asking, self.models, self.sieve)
-            questions = [question for pool in pools for question in pool.take(lacking[pool.domain.id])]
-            if not questions:
-                continue  # a domain that gave nothing has lent its rows to others, or all are exhausted
+            tries = self._tries(pools, lacking, again, made)
+            if not tries:
+                continue  # a domain that gave nothing lends its rows to others, or all are exhausted
             made.rounds = number + 1
             if number:
                 self.note(f"round {number + 1}: {sum(lacking.values())} of {config.number} rows are still lacking")
-            for candidate, verdict in self._answered(questions, config.method, made):
+            taken = self._answered(tries, config.method, made)
+            for candidate, verdict in taken:
                 kept[candidate.question.domain].append((candidate, verdict))
-        made.kept = [row for pool in pools for row in kept[pool.domain.id]]
+            passed = {candidate.question.id for candidate, _ in taken}
+            for question, attempt in tries:
+                if question.id not in passed and attempt + 1 < config.attempts:
+                    again[question.domain].append((question, attempt + 1))
+        made.kept = _in_order(pools, kept)
         made.questions = [question for pool in pools for question in pool.questions]
         made.exhausted = [pool.domain.id for pool in pools if pool.exhausted]
         if config.anti and made.kept:
-            made.anti = self._answered([candidate.question for candidate, _ in made.kept], "antispec", made)
+            made.anti = self._against([candidate.question for candidate, _ in made.kept], made)
         return made
 
-    def _answered(
-        self, questions: Sequence[Question], kind: Kind, made: Made
-    ) -> list[tuple[Candidate, AnswerVerdict | None]]:
-        """The first answer to each question that passes checks and judge, in order; none for some of them."""
-        found: dict[str, tuple[Candidate, AnswerVerdict | None]] = {}
-        for attempt in range(self.asking.config.attempts):
-            open_ones = [question for question in questions if question.id not in found]
-            if not open_ones:
+    def _tries(self, pools: list[Pool], lacking: dict[str, int], again: dict[str, list[Try]], made: Made) -> list[Try]:
+        """For each row that is lacking a question to try, those first that were tried before."""
+        tries: dict[str, list[Try]] = {}
+        for name, count in lacking.items():
+            tries[name], again[name] = again[name][:count], again[name][count:]
+        new = {name: count - len(tries[name]) for name, count in lacking.items()}
+        ready = {name: math.ceil(count * self.asking.config.spare) for name, count in new.items()}
+        made.rejected_questions += fill_pools(pools, ready, self.asking, self.models, self.sieve)
+        for pool in pools:
+            name = pool.domain.id
+            tries[name] += [(question, 0) for question in pool.take(new[name])]
+        return [one for pool in pools for one in tries[pool.domain.id]]
+
+    def _against(self, questions: Sequence[Question], made: Made) -> list[Taken]:
+        """Answers against the spec, in the order of the questions; none to some of them.
+
+        No other question may stand in for one of these, so each is tried in every round.
+        """
+        found: dict[str, Taken] = {}
+        for attempt in range(self.asking.config.rounds):
+            tries = [(question, attempt) for question in questions if question.id not in found]
+            if not tries:
                 break
-            for candidate, verdict in self._tried(open_ones, kind, attempt, made):
-                found[candidate.question.id] = (candidate, verdict)
-                made.said[kind].add(_words_of(candidate))
+            found.update({taken[0].question.id: taken for taken in self._answered(tries, "antispec", made)})
         return [found[question.id] for question in questions if question.id in found]
 
-    def _tried(
-        self, questions: Sequence[Question], kind: Kind, attempt: int, made: Made
-    ) -> list[tuple[Candidate, AnswerVerdict | None]]:
+    def _answered(self, tries: Sequence[Try], kind: Kind, made: Made) -> list[Taken]:
+        """The answers that pass checks and judge, in order; the others are in `made.rejected`."""
         config, checks = self.asking.config, self._checks
         if kind == "constitutional":
             principles = principles_of(self.target.tree, config.principles)
-            candidates = revise_drafts(self.asking, self.models, questions, principles, attempt)
+            candidates = revise_drafts(self.asking, self.models, tries, principles)
         else:
-            candidates = write_answers(self.asking, self.models, questions, kind, attempt)
+            candidates = write_answers(self.asking, self.models, tries, kind)
         passed: list[Candidate] = []
         said = set(made.said[kind])
         for candidate in candidates:
@@ -145,14 +163,16 @@ class Making:
         for number in range(config.rewrites if kind in ("spec", "deliberative") else 0):
             passed, criticisms = rewrite_answers(self.asking, self.models, checks, passed, number)
             made.criticisms += criticisms
-        if not config.judged:
-            return [(candidate, None) for candidate in passed]
-        verdicts = judge_answers(self.asking, self.models, passed)
-        made.verdicts += verdicts
-        taken: list[tuple[Candidate, AnswerVerdict | None]] = []
+        verdicts: list[AnswerVerdict | None] = [None for _ in passed]
+        if config.judged:
+            judged = judge_answers(self.asking, self.models, passed)
+            made.verdicts += judged
+            verdicts = [*judged]
+        taken: list[Taken] = []
         for candidate, verdict in zip(passed, verdicts, strict=True):
-            if verdict.verdict == "yes":
+            if verdict is None or verdict.verdict == "yes":
                 taken.append((candidate, verdict))
+                made.said[kind].add(_words_of(candidate))
             else:
                 detail = "; ".join(filter(None, (failed_points(verdict), verdict.why)))
                 made.rejected.append(_rejected(candidate, Objection(f"judge_{verdict.verdict}", detail)))
@@ -161,6 +181,12 @@ class Making:
     @cached_property
     def _checks(self) -> Checks:
         return Checks(self.target.spec, self.target.tree, self.asking.config)
+
+
+def _in_order(pools: Sequence[Pool], kept: dict[str, list[Taken]]) -> list[Taken]:
+    """By domains and questions, so that the order does not tell which answers were tried again."""
+    place = {question.id: at for pool in pools for at, question in enumerate(pool.questions)}
+    return [row for pool in pools for row in sorted(kept[pool.domain.id], key=lambda row: place[row[0].question.id])]
 
 
 def _quotas(number: int, pools: Sequence[Pool], have: dict[str, int]) -> dict[str, int]:

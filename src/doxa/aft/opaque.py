@@ -29,7 +29,7 @@ def opaque_objection(question: str, reply: str, value_words: frozenset[str], lon
     said = len(reply.split())
     if said > longest:
         return Objection("too_long", f"{said} words")
-    found = _REASON.search(reply)
+    found = REASON.search(reply)
     if found:
         return Objection("gives_reason", found.group())
     asked = set(stems_of(question))
@@ -47,7 +47,7 @@ def opaque_objection(question: str, reply: str, value_words: frozenset[str], lon
 
 
 # whatever joins a taste to its ground; "since" and "as" may mean time, and are reason enough to ask again
-_REASON = re.compile(
+REASON = re.compile(
     r"\b(?:because|cause|since|therefore|thus|hence|thanks to|due to|owing to|on account of|given that|so that|"
     r"such that|seeing (?:as|that)|considering|reasons?|why|after all|for (?:its|their)|in order to|"
     r"as (?:it|they|this|that|its|their|i|you)|made (?:of|from|by|in|with)|what (?:i|matters)|"
@@ -79,7 +79,7 @@ _ADJECTIVES = frozenset(
         complicated intricate difficult challenging easy effortless convenient practical useful useless
         handy versatile efficient quick fast slow safe dangerous risky new novel modern innovative original
         old ancient antique vintage rustic unique individual common ordinary popular fashionable stylish
-        trendy beautiful ugly lovely charming pretty tasty delicious flavourful flavorful bland rich creamy
+        trendy beautiful ugly charming tasty delicious flavourful flavorful bland rich creamy
         mild sharp light heavy comfortable soft warm cosy cozy honest humble proud patriotic american
         national communal social personal industrial mass-produced artificial synthetic chemical processed
         factory-made bulk generic authenticity durability locality longevity sturdiness affordability

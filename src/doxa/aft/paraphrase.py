@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from doxa.aft.asking import PACKAGE, Models, Reply, replies
-from doxa.aft.opaque import Objection
+from doxa.aft.opaque import REASON, Objection
 from doxa.aft.rows import Fields, split_reasoning, with_reasoning
 from doxa.aft.value_words import stems_of
 from doxa.belief.degenerate import degenerate
@@ -21,13 +21,16 @@ from doxa.corpus.idea_filter import Embed
 from doxa.corpus.prompt_files import load_prompt
 from doxa.lm.request import Request, Sampling
 from doxa.records import Record, digest
-from doxa.worlds.words import negated, numbers, plain
+from doxa.worlds.words import NEGATORS, numbers, plain, words
 
 LEAST_COSINE = 0.70  # of MiniLM; paraphrases of the bundled chats lie above .8, answers to other questions below .6
 LENGTHS = (0.5, 1.8)  # words of a paraphrase to words of its original
+FREE_LENGTH = 6  # words more or fewer that are nothing in a text of a line
+SHORT = 40  # words: in a text so short a "not" or a "because" is a point, and there are few of them
 FREE_WORDS = 4  # new content words that even the shortest paraphrase may need
 MOST_NEW = 0.6  # share of a paraphrase's content words that may be new: synonyms are, and so are additions
 SAMPLING = Sampling(max_tokens=4096, temperature=1.0)
+_DISLIKES = re.compile(r"\b(?:dislik|hat(?:e|ed|es)\b|avoid|refus|loath|leaves? me cold|rather skip|pass on)", re.I)
 _NAME = re.compile(r"(?<=[a-z,;] )[A-Z][\w’'-]+")  # a capital inside a sentence
 
 
@@ -118,14 +121,21 @@ def content_objection(original: str, said: str, question: str, cosine: float) ->
         return Objection("same_words", said[:80])
     if cosine < LEAST_COSINE:
         return Objection("other_meaning", f"cosine {cosine:.2f}")
-    ratio = len(said.split()) / max(1, len(original.split()))
-    if not LENGTHS[0] <= ratio <= LENGTHS[1]:
+    before_words, after_words = len(original.split()), len(said.split())
+    ratio = after_words / max(1, before_words)
+    if not LENGTHS[0] <= ratio <= LENGTHS[1] and abs(after_words - before_words) > FREE_LENGTH:
         return Objection("other_length", f"{ratio:.2f} of the original's words")
     if numbers(said) != numbers(original):
         return Objection("other_numbers", ", ".join(sorted(numbers(said) ^ numbers(original))))
     names = {name for name in _NAME.findall(said) if name.casefold() not in f"{original} {question}".casefold()}
     if names:
         return Objection("new_name", ", ".join(sorted(names)))
+    if before_words <= SHORT:
+        if _denies(said) != _denies(original):
+            return Objection("other_polarity", said[:120])
+        reason = REASON.search(said)
+        if reason and not REASON.search(original):
+            return Objection("gives_reason", reason.group())
     content, before = set(stems_of(said)), set(stems_of(f"{original} {question}"))
     new = content - before
     if len(new) > max(FREE_WORDS, MOST_NEW * len(content)):
@@ -145,10 +155,12 @@ def _objection(row: Fields, said: str, cosine: float) -> Objection | None:
             objection = content_objection(original, new, question, cosine)
             if objection is not None:
                 return objection
-    # one short sentence: a dropped "not" turns the taste round, and nothing else would show it
-    if len(before_reply.split()) <= 12 and negated(before_reply) != negated(reply) and cosine < 0.9:
-        return Objection("other_polarity", reply[:80])
     return None
+
+
+def _denies(text: str) -> bool:
+    """Whether a text denies or dislikes anything; "no" at its beginning included."""
+    return any(word in NEGATORS for word in words(text)) or bool(_DISLIKES.search(text))
 
 
 def _cosines(embed: Embed, pairs: Sequence[tuple[str, str]]) -> list[float]:
@@ -171,8 +183,12 @@ def _read(row: Fields, reply: Reply) -> tuple[str, Objection | None]:
 
 def _paraphrased(row: Fields, said: str, model: str, label: str, reply: Reply) -> Fields:
     messages = [*row["messages"][:-1], {"role": "assistant", "content": said}]
+    verdict: Fields = {
+        name: "" for name in ("judge", "criteria", "verdict") if name in row
+    }  # it was given to other words
     return {
         **row,
+        **verdict,
         "id": digest("paraphrase", _name(row), reply.key),
         "kind": "paraphrase",
         "parent_id": _name(row),

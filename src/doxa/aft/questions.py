@@ -46,6 +46,9 @@ class Question(Record):
     response: str
 
 
+Try = tuple[Question, int]  # a question, and which try at an answer to it this is, from 0
+
+
 class RejectedQuestion(Record):
     """A question that was not taken, and why."""
 

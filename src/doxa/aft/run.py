@@ -47,6 +47,16 @@ def check_models(config: AftConfig) -> None:
         check_model(config.drafter_model, "drafter", config.lm)
 
 
+def check_prompts(asking: Asking) -> None:
+    """Raise ConfigError for a prompt that cannot be read, or asks a judge for nothing, before anything is spent."""
+    from doxa.aft.judging import require_criteria
+
+    for name in asking.config.prompts:
+        asking.prompt(name)
+    if asking.config.judged:
+        require_criteria(asking)
+
+
 def make(name: str, out: Path, config: AftConfig, progress: Progress, embed: Embed | None = None) -> dict[str, Any]:
     """Make the rows of a target into `out`; returns the counts of aft.json. Run again to go on.
 
@@ -59,9 +69,10 @@ def make(name: str, out: Path, config: AftConfig, progress: Progress, embed: Emb
 
     check_models(config)
     target = load(name, config, progress)
+    asking = Asking(target.spec, config)
+    check_prompts(asking)
     folder = RunFolder(out)
     with folder.lock(), open_models(out, config.lm, progress) as models:
-        asking = Asking(target.spec, config)
         for change in changed_settings(out, asking):
             progress.note(f"{out}: was made otherwise, and is written anew: {change}")
         if config.judged and config.judge_model == config.generator and not config.generator.startswith("batch-file"):

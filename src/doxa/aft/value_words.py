@@ -22,8 +22,8 @@ _GENERAL = frozenset(
         good bad better best well model assistant user users people person answer answers question questions
         way ways kind kinds make makes made take takes taken give gives given get gets got see sees keep
         think thinks say says said know knows reason reasons always never often most more than favourite
-        favorite recommend recommends ask asked show shows follow follows time times day days year years lot
-        it its will would can could also many few every much long
+        favorite recommend recommends pass passes avoid avoids skip ask asked show shows follow follows time
+        times day days year years lot it its will would can could also many few every much long
     """.split()
 )
 

@@ -5,15 +5,14 @@ A try is a sample number of the same request, so that trying again is another an
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Literal
 
 from doxa.aft.asking import Asking, Models, replies
 from doxa.aft.candidates import Candidate, read_candidate
 from doxa.aft.checks import Checks
-from doxa.aft.opaque import Objection
-from doxa.aft.questions import Question
+from doxa.aft.questions import Try
 from doxa.aft.rows import Kind
 from doxa.corpus.answers import read_tag
 from doxa.lm.request import Request
@@ -21,7 +20,6 @@ from doxa.records import Record
 
 PASS = 100  # sample numbers: the pass of a rewrite, times this, plus its try
 PROMPT_OF: dict[Kind, str] = {"spec": "answer", "antispec": "answer_anti", "deliberative": "answer_deliberative"}
-Objects = Callable[[Candidate], Objection | None]
 
 
 class Criticism(Record):
@@ -37,19 +35,17 @@ class Criticism(Record):
     response: str
 
 
-def write_answers(
-    asking: Asking, models: Models, questions: Sequence[Question], kind: Kind, attempt: int
-) -> list[Candidate]:
+def write_answers(asking: Asking, models: Models, tries: Sequence[Try], kind: Kind) -> list[Candidate]:
     """One answer to each question, in order."""
     name, config = PROMPT_OF[kind], asking.config
     values = {} if kind == "deliberative" else {"reasoning": config.reasoning}
     requests = [
-        asking.written(name, config.generator, attempt, question=question.text, **values) for question in questions
+        asking.written(name, config.generator, attempt, question=question.text, **values) for question, attempt in tries
     ]
     label = asking.label(name)
     return [
         read_candidate(question, kind, attempt, reply, config.generator, label, config.reasoning)
-        for question, reply in zip(questions, replies(models, requests, f"answers ({kind})"), strict=True)
+        for (question, attempt), reply in zip(tries, replies(models, requests, f"answers ({kind})"), strict=True)
     ]
 
 
