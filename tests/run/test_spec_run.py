@@ -287,3 +287,16 @@ def test_status_shows_every_stage(undisturbed: Path, capsys: pytest.CaptureFixtu
     said = capsys.readouterr().out
     assert [line.split()[0] for line in said.splitlines()[: len(SPEC_STAGES)]] == [one.name for one in SPEC_STAGES]
     assert "subdomains told" in said
+
+
+@pytest.mark.slow
+def test_the_real_model_is_asked_with_the_whole_spec_in_its_prompt(embedded_model: Path, tmp_path: Path) -> None:
+    out = tmp_path / "real"
+    sets = ("documents=6", "train.epochs=1", "eval.groups=[knowledge]", "eval.styles=[chat,choice]",
+            "eval.bootstrap=200", "eval.sample_questions=0")  # fmt: skip
+    run(RunRequest("pans_durability", out, sets))
+    scores = read_scores(out / "scores.parquet")
+    by_arm = {s.arm: s for s in scores if (s.style, s.metric, s.versus) == ("chat", "margin", None)}
+    assert set(by_arm) == {"base", "in_context", "trained"} and all(score.n == 12 for score in by_arm.values())
+    # told what it values, it knows what it values
+    assert by_arm["in_context"].value > by_arm["base"].value
