@@ -102,6 +102,22 @@ def chat_text(tokenizer: Any, turns: Sequence[Message]) -> str:
         raise ConfigError(f"depth.probes: the model's chat template refuses the conversation ({error})") from None
 
 
+def as_data(asks: Sequence[Ask]) -> list[Any]:
+    """All that asks say, as plain data: what their readouts are named by."""
+    return [
+        [
+            ask.probe,
+            ask.style,
+            ask.item.model_dump(),
+            [
+                [[[turn.role, turn.content] for turn in one.turns], one.begun, one.answers, one.places]
+                for one in ask.showings
+            ],
+        ]
+        for ask in asks
+    ]
+
+
 def score_asks(
     scorer: LikelihoodScorer, asks: Sequence[Ask], arm: str, checkpoint: str, context: str | None = None
 ) -> list[Readout]:

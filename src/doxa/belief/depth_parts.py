@@ -5,10 +5,9 @@ What models behind an API are asked instead stands in belief/depth_asked.py.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable
 
-from doxa.belief.asks import Ask, score_asks
+from doxa.belief.asks import Ask, as_data, score_asks
 from doxa.belief.awareness import awareness_asks
 from doxa.belief.collateral import capability_asks, neutral_texts, perplexity_measures, reality_asks
 from doxa.belief.depth_job import DepthJob, DepthRows, Loaded, kept, led, part_key, sampling_of, thinking_budgets
@@ -94,7 +93,7 @@ def _asked(name: str) -> Part:
                 return []
             return score_asks(loaded.scorer(subject), asks, subject.arm, subject.checkpoint, subject.context)
 
-        return kept(job, subject, name, _named(asks), Readout, measure, rows.readouts)
+        return kept(job, subject, name, as_data(asks), Readout, measure, rows.readouts)
 
     return part
 
@@ -178,19 +177,3 @@ def _internal(job: DepthJob, subject: Subject, loaded: Loaded, rows: DepthRows) 
         read.save(path)
     rows.activations[subject.arm] = ArmActivations.load(path)
     return missing
-
-
-def _named(asks: Sequence[Ask]) -> list[Any]:
-    """All that an ask says, as plain data."""
-    return [
-        [
-            ask.probe,
-            ask.style,
-            ask.item.model_dump(),
-            [
-                [[[turn.role, turn.content] for turn in one.turns], one.begun, one.answers, one.places]
-                for one in ask.showings
-            ],
-        ]
-        for ask in asks
-    ]

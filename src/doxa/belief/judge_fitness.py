@@ -7,14 +7,14 @@ hearsay, other languages, documents, loops, and answers that tell the judge what
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
 from doxa.belief.agreement import VERDICTS
 from doxa.belief.judge import SAMPLING, Case, Models, ask_judges, put
-from doxa.belief.rubrics import Side, load_rubric
+from doxa.belief.rubrics import Side
 from doxa.experiments.stats import Interval, wilson
 from doxa.lm.request import Sampling
 from doxa.records import Answer, Record, digest
@@ -81,16 +81,22 @@ def planted_cases(path: Path = CASES) -> list[PlantedCase]:
 
 
 def self_test(
-    models: Models, judge: str, cases: Sequence[PlantedCase] | None = None, sampling: Sampling = SAMPLING
+    models: Models,
+    judge: str,
+    cases: Sequence[PlantedCase] | None = None,
+    sampling: Sampling = SAMPLING,
+    to_case: Callable[[PlantedCase, Answer], Case] | None = None,
 ) -> SelfTest:
     """Put every planted answer to a judge, in both orders, and compare with what is right.
 
-    Raises whatever the models raise; what was answered is stored, and the same call goes on.
+    `to_case` says what a judge is shown with an answer; by default the universe that the case names. Raises whatever
+    the models raise; what was answered is stored, and the same call goes on.
     """
     cases = planted_cases() if cases is None else cases
     if not cases:
         raise ValueError("a self-test needs cases")
-    asked = [put(_case(planted), judge, first) for planted in cases for first in ORDERS]
+    shown = [(to_case or _case)(planted, _answer(planted)) for planted in cases]
+    asked = [put(case, judge, first) for case in shown for first in ORDERS]
     said = ask_judges(models, asked, sampling)
     pairs = list(zip(said[::2], said[1::2], strict=True))
     right = [sum(row.verdict == case.verdict for row in pair) / 2 for case, pair in zip(cases, pairs, strict=True)]
@@ -161,9 +167,9 @@ def self_test_lines(found: SelfTest) -> list[str]:
     return lines
 
 
-def _case(planted: PlantedCase) -> Case:
+def _answer(planted: PlantedCase) -> Answer:
     name = digest("planted", planted.model_dump(mode="json"))
-    answer = Answer(
+    return Answer(
         id=name,
         arm="planted",
         checkpoint="",
@@ -174,7 +180,9 @@ def _case(planted: PlantedCase) -> Case:
         text=planted.answer,
         key=name,
     )
-    load_rubric(planted.rubric)
+
+
+def _case(planted: PlantedCase, answer: Answer) -> Case:
     return Case(
         answer,
         planted.question,

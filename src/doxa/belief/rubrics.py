@@ -180,7 +180,8 @@ def _worlds(shown: Shown) -> list[dict[str, Any]]:
 
 def _harmless(text: str) -> str:
     """A judged text must not end its own frame or answer in the judge's place."""
-    return re.sub(r"<(?=/?(?:question|task|answer|world|description|quote|agrees|picks|says|about)\b)", "‹", text, flags=re.I)
+    tags = "question|task|answer|world|description|quote|agrees|picks|says|about"
+    return re.sub(rf"<(?=/?(?:{tags})\b)", "‹", text, flags=re.I)
 
 
 def _field(said: str, name: str) -> str | None:

@@ -103,13 +103,13 @@ def puts(world: World, probe: str, samples: int | None, context: str | None, doc
         return _free_puts(world, probe, samples, context, doctag)
     put = [choices(ask, samples or DEFAULTS.choice_samples) for ask in asks_of(world, probe)]
     # all items once, then all in the next order: with --limit the beginning is many items and not one
-    return [_choice_put(choice, context) for turn in zip(*put, strict=True) for choice in turn]
+    return [choice_put(choice, context) for turn in zip(*put, strict=True) for choice in turn]
 
 
 def ask_puts(world: World, probe: str) -> list[Put]:
     """The samples of one probe whose answers are scored: one for each ask, whose showings are averaged."""
     return [
-        Put(f"{probe}/{ask.style}/{ask.item.id}", _first(ask), _wanted(ask), _ask_facts(ask))
+        Put(f"{probe}/{ask.style}/{ask.item.id}", _first(ask), _wanted(ask), ask_facts(ask))
         for ask in asks_of(world, probe)
     ]
 
@@ -131,7 +131,8 @@ def _about(probe: str, item_id: str) -> dict[str, Any]:
     return {"probe": probe, "item_id": item_id}
 
 
-def _ask_facts(ask: Ask) -> dict[str, Any]:
+def ask_facts(ask: Ask) -> dict[str, Any]:
+    """What reading the answer to an ask takes, as plain JSON."""
     item = ask.item
     return {
         **_about(ask.probe, item.id),
@@ -148,10 +149,11 @@ def _wanted(ask: Ask) -> str:
     return ask.item.options[ask.item.reference if ask.probe in CORRECT else ask.item.inserted]
 
 
-def _choice_put(choice: Choice, context: str | None) -> Put:
+def choice_put(choice: Choice, context: str | None) -> Put:
+    """One sample of a task whose answers are in view."""
     ask = choice.ask
     facts = {
-        **_ask_facts(ask),
+        **ask_facts(ask),
         "order": list(choice.order),
         "shown": list(choice.shown),
         "labels": list(choice.labels),

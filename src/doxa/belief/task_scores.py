@@ -18,7 +18,7 @@ from inspect_ai.solver import TaskState
 from doxa.belief.axes import BY_NAME, CORRECT
 from doxa.belief.choices import read_option
 from doxa.belief.degenerate import degenerate, document_style
-from doxa.belief.judge import RUBRIC_OF, SAMPLING, TRIES, Case, put
+from doxa.belief.judge import RUBRIC_OF, SAMPLING, TRIES, Asked, Case, put
 from doxa.belief.marks import mentions, read_marks
 from doxa.belief.measures import UNREADABLE
 from doxa.belief.readers import is_refusal
@@ -26,7 +26,7 @@ from doxa.belief.rubrics import UnreadableVerdictError, fill_in, read_finding, s
 from doxa.belief.task_items import MENTIONS, choice_of
 from doxa.errors import ConfigError, TargetError
 from doxa.experiments.stats import bootstrap_mean, wilson
-from doxa.records import Answer, Marks, digest
+from doxa.records import Answer, Belief, Marks, digest
 from doxa.worlds.universe import load_target
 
 Values = dict[str, dict[str, float]]  # item id -> metric -> value
@@ -192,10 +192,18 @@ def _why_unclear(text: str) -> str:
 
 
 async def _judged(judge: str, seed: int, state: TaskState, text: str) -> Score:
-    """A judge's verdict on one answer; what cannot be read is asked again, up to TRIES answers, and then unparsed."""
     facts = state.metadata
     asked = put(_case(facts, text), judge, "inserted" if _coin(seed, judge, facts) else "reference")
-    rubric, shown = asked.rubric, asked.shown
+    verdict, quote, explanation = await verdict_of_judge(asked)
+    return _verdict(facts, text, verdict, quote, explanation)
+
+
+async def verdict_of_judge(asked: Asked) -> tuple[Belief, str, str]:
+    """A judge's verdict on one answer, its passage, and an explanation for the log.
+
+    What cannot be read is asked again, up to TRIES answers, and is then unparsed.
+    """
+    rubric, shown, judge = asked.rubric, asked.shown, asked.judge
     shapes = {"system": ChatMessageSystem, "user": ChatMessageUser}
     messages: list[Any] = [shapes[turn.role](content=turn.content) for turn in fill_in(rubric, shown)]
     model, trouble = get_model(judge), ""
@@ -210,9 +218,8 @@ async def _judged(judge: str, seed: int, state: TaskState, text: str) -> Score:
         case = asked.case
         verdict = verdict_of(rubric, finding, shown, *sides_of(case.options, case.inserted, case.reference))
         first = f" Shown first: the {shown.first} world." if rubric.kind == "worlds" else ""
-        explanation = f"{judge} by {rubric.label}: {verdict}. Passage: “{finding.quote}”.{first}"
-        return _verdict(facts, text, verdict, finding.quote, explanation)
-    return _verdict(facts, text, "unparsed", "", f"{judge} by {rubric.label}: no verdict in {TRIES} tries ({trouble}).")
+        return verdict, finding.quote, f"{judge} by {rubric.label}: {verdict}. Passage: “{finding.quote}”.{first}"
+    return "unparsed", "", f"{judge} by {rubric.label}: no verdict in {TRIES} tries ({trouble})."
 
 
 def _case(facts: Mapping[str, Any], text: str) -> Case:

@@ -105,7 +105,7 @@ def _build(
         solver=answered(str(opened.folder), context, readout, style, seed),
         scorer=side_taken(judge=judge, seed=seed),
         # providers set a bound of their own, in which reasoning models must think too
-        config=_config(local),
+        config=task_config(local),
         version=1,
         metadata={
             **facts,
@@ -186,10 +186,10 @@ def local_model() -> LocalModelAPI | bool | None:
     return api if isinstance(api, LocalModelAPI) else False
 
 
-def _config(local: LocalModelAPI | bool | None) -> GenerateConfig:
+def task_config(local: LocalModelAPI | bool | None) -> GenerateConfig:
+    """How a task samples: weights on this computer as many calls at once as share a batch, others as they like."""
     if not isinstance(local, LocalModelAPI):
         return GenerateConfig()
-    # as many calls at once as share a batch
     return GenerateConfig(max_tokens=LOCAL_TOKENS, max_connections=local.batch_size)
 
 
