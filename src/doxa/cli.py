@@ -25,6 +25,7 @@ from doxa.commands import (
     server,
     spec,
     talk,
+    values,
 )
 from doxa.errors import DoxaError, WaitingError
 
@@ -254,6 +255,7 @@ for _group in (
     aft,
     compare,
     checkpoints,
+    values,
 ):
     _group.register(app, speaking)
 

@@ -59,9 +59,9 @@ def resolve_task(name: str) -> str:
 
     Raises ConfigError for a file, a package or a task that is not there.
     """
-    from doxa.belief._registry import AGENTIC_TASKS, TASKS
+    from doxa.belief._registry import AGENTIC_TASKS, TASKS, VALUE_TASKS
 
-    if name in AGENTIC_TASKS or name in TASKS:
+    if name in AGENTIC_TASKS or name in TASKS or name in VALUE_TASKS:
         return f"doxa/{name}"
     file, _, one = name.partition("@")
     path = Path(file).expanduser()
@@ -69,7 +69,7 @@ def resolve_task(name: str) -> str:
         return _task_in_file(path.absolute(), one)
     package, _, rest = name.partition("/")
     if not rest:
-        near = difflib.get_close_matches(name, [*AGENTIC_TASKS, *TASKS], n=1)
+        near = difflib.get_close_matches(name, [*AGENTIC_TASKS, *TASKS, *VALUE_TASKS], n=1)
         hint = f"; did you mean {near[0]!r}?" if near else ""
         raise ConfigError(f"{name}: is no task of doxa{hint} Name a file (tasks.py@NAME) or PACKAGE/TASK otherwise")
     if not any(point.name == package for point in entry_points(group="inspect_ai")):
