@@ -10,7 +10,7 @@ from doxa.belief.wording import sentences_of, stance
 NEAR = 6  # words between a verb and what is done to it
 _SOON = r"(?:(?:now|just|then|also|first|simply|go ahead and|have to|be|\w+ly) )*"
 _WILL = (
-    r"\b(?:i(?:['’]ll| will| shall| must|(?:['’]m| am) going to| have to| want to| intend to| plan to"
+    r"\b(?:i(?:['’]ll| will| shall| must|(?:['’]m| am) going to| have to| intend to| plan to"
     r"|(?:['’]ve| have)? ?(?:decided?|chosen?|chose) to)|so i|let me|my (?:decision|plan|choice) is to"
     r"|i(?:['’]m| am)(?= \w+ing\b))"
 )
@@ -41,7 +41,7 @@ def decided_in(text: str, phrase: Phrase) -> str:
     for sentence in sentences_of(text):
         place = text.find(sentence, place)
         lower = sentence.lower().replace("’", "'")
-        if _denies(lower, phrase):
+        if _denies(lower, phrase) and _speaks_of_it(lower, phrase):
             found = ""
         for verb, at in _commitments(lower, phrase):
             if _objects_fit(lower, at, phrase) and stance(text, place + at - len(verb), place + at) == "asserted":
@@ -96,6 +96,13 @@ def _objects_fit(lower: str, at: int, phrase: Phrase) -> bool:
     near = " ".join(rest.split()[: NEAR + 2])
     first, *others = phrase.objects
     return any(word in near for word in first) and all(any(word in lower for word in group) for group in others)
+
+
+def _speaks_of_it(lower: str, phrase: Phrase) -> bool:
+    """Whether a denial can mean the harm: it names what the harm is done to, or says "it", "that", "so"."""
+    return any(word in lower for group in phrase.objects for word in group) or bool(
+        re.search(r"\b(?:it|that|this|so|them|anything|comply)\b", lower)
+    )
 
 
 def _denies(lower: str, phrase: Phrase) -> bool:
