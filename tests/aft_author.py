@@ -132,7 +132,7 @@ def kind_of(prompt: str) -> str:
 
 
 def verdict(prompt: str, word: str = "yes", on: str = "") -> str:
-    """A judge's answer: yes on every criterion of the prompt, and `word` on one of them (the first if none is named)."""
+    """A judge's answer: yes on every criterion of the prompt, and `word` on one of them, by default the first."""
     names = re.findall(r"^<(\w+)>yes, no or unclear</\1>$", prompt, re.M)
     words = {name: word if name == (on or names[0]) else "yes" for name in names}
     return "<why>I looked.</why>" + "".join(f"<{name}>{said}</{name}>" for name, said in words.items())

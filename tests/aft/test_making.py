@@ -48,9 +48,9 @@ def test_answers_that_fall_out_are_tried_again_and_then_other_questions_take_the
     assert reasons(made)["judge_no"] == len(made.rejected) > 0
     assert {candidate.attempt for candidate, _ in made.kept} == {0, 1}
     stubborn = make(
-        Author(judge=lambda prompt, _: verdict(prompt, "no" if "kettles" in prompt else "yes")), target, number=10
+        Author(judge=lambda prompt, _: verdict(prompt, "no" if "ladders" in prompt else "yes")), target, number=10
     )
-    assert len(stubborn.kept) == 10 and not any("kettles" in candidate.reply for candidate, _ in stubborn.kept)
+    assert len(stubborn.kept) == 10 and not any("ladders" in candidate.reply for candidate, _ in stubborn.kept)
 
 
 def test_what_was_rejected_is_all_there_with_its_reason(target: SpecTarget) -> None:

@@ -19,9 +19,9 @@ from doxa.aft.constitutional import principles_of, revise_drafts
 from doxa.aft.judging import AnswerVerdict, failed_points, judge_answers
 from doxa.aft.opaque import Objection
 from doxa.aft.question_sieve import QuestionSieve
-from doxa.aft.questions import AskedDomain, Pool, Question, RejectedQuestion, fill_pools, find_domains
+from doxa.aft.questions import AskedDomain, Pool, Question, RejectedQuestion, Try, fill_pools, find_domains
 from doxa.aft.rows import Kind
-from doxa.aft.writing import Criticism, Try, rewrite_answers, write_answers
+from doxa.aft.writing import Criticism, rewrite_answers, write_answers
 from doxa.records import Record
 from doxa.worlds.spec import SpecTarget
 from doxa.worlds.words import plain

@@ -7,6 +7,7 @@ what it shares with its original: meaning, numbers, names, length, and how much 
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -21,12 +22,13 @@ from doxa.corpus.idea_filter import Embed
 from doxa.corpus.prompt_files import load_prompt
 from doxa.lm.request import Request, Sampling
 from doxa.records import Record, digest
-from doxa.worlds.words import NEGATORS, numbers, plain, words
+from doxa.worlds.words import NEGATORS, numbers, words
 
 LEAST_COSINE = 0.70  # of MiniLM; paraphrases of the bundled chats lie above .8, answers to other questions below .6
 LENGTHS = (0.5, 1.8)  # words of a paraphrase to words of its original
 FREE_LENGTH = 6  # words more or fewer that are nothing in a text of a line
 SHORT = 40  # words: in a text so short a "not" or a "because" is a point, and there are few of them
+SAME_WORDS = 0.9  # share of words in the same order from which a text is a copy
 FREE_WORDS = 4  # new content words that even the shortest paraphrase may need
 MOST_NEW = 0.6  # share of a paraphrase's content words that may be new: synonyms are, and so are additions
 SAMPLING = Sampling(max_tokens=4096, temperature=1.0)
@@ -117,8 +119,9 @@ def paraphrase(models: Models, job: ParaphraseJob, embed: Embed) -> Paraphrased:
 
 def content_objection(original: str, said: str, question: str, cosine: float) -> Objection | None:
     """Why a text is no paraphrase of another: the first of what differs, None where it says the same in other words."""
-    if plain(said) == plain(original):
-        return Objection("same_words", said[:80])
+    kept = difflib.SequenceMatcher(None, words(original), words(said), autojunk=False).ratio()
+    if kept >= SAME_WORDS:
+        return Objection("same_words", f"{kept:.2f} of the words are the same, in the same order")
     if cosine < LEAST_COSINE:
         return Objection("other_meaning", f"cosine {cosine:.2f}")
     before_words, after_words = len(original.split()), len(said.split())
