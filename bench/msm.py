@@ -35,13 +35,18 @@ def main() -> None:
     parser.add_argument("experiments", nargs="*", metavar="EXPERIMENT", default=list(DEFAULT))
     parser.add_argument("--out", type=Path, default=Path("runs/msm"))
     parser.add_argument("--seeds", type=int, default=None, help="only the first so many")
+    parser.add_argument("--report", action="store_true", help="train nothing: the numbers of what is there")
     parser.add_argument("--docs", type=Path, default=None, help="put figures and numbers there")
     parser.add_argument("--markdown", metavar="STYLE", default=None, help="print the tables in one style")
     arguments = parser.parse_args()
     for name in arguments.experiments:
         start = time.monotonic()
         request = CompareRequest(
-            find_experiment(name), arguments.out / name, seeds=arguments.seeds, cells=arguments.out / "cells"
+            find_experiment(name),
+            arguments.out / name,
+            seeds=arguments.seeds,
+            cells=arguments.out / "cells",
+            report=arguments.report,
         )
         folder = run_comparison(request, Progress())
         page = write_compare_page(folder)

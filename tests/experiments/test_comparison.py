@@ -117,6 +117,13 @@ def test_it_goes_on_where_it_stopped_and_trains_only_what_is_new(
         f"{chain}, seed {seed}" for chain in ("opaque", "sturdy + opaque") for seed in (0, 1)
     ]
 
+    untrained = Notes()
+    changed = ("midtrain.epochs=2",)
+    run_comparison(CompareRequest(file, file.parent / "out", overrides=changed, report=True), untrained)
+    assert untrained.notes == []
+    record = json.loads((file.parent / "out/comparison.json").read_text())
+    assert record["arms"]["sturdy"]["lacking"] == [0, 1] and record["arms"]["aft"]["lacking"] == []
+
     third = Notes()
     run_comparison(CompareRequest(file, file.parent / "out", only=("nearby",), overrides=("seeds=[0, 1, 2]",)), third)
     assert third.trained() == ["nearby, seed 2"]

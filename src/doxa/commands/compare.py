@@ -23,6 +23,7 @@ def compare(
         Path | None, typer.Option("--cells", help="Where trained steps are kept, to share. Default: OUT/cells.")
     ] = None,
     preview: Annotated[bool, typer.Option("--preview", help="Check and print the arms, then stop.")] = False,
+    report: Annotated[bool, typer.Option("--report", help="Train nothing: the numbers of what is there.")] = False,
     set_: Annotated[list[str] | None, typer.Option("--set", help="Override a field: midtrain.epochs=4.")] = None,
 ) -> None:
     """Train and ask all arms under all seeds, and compare them -> compare.html. Run again to go on."""
@@ -34,7 +35,9 @@ def compare(
     from doxa.report.compare_table import print_plan
     from doxa.run.progress import Progress
 
-    request = CompareRequest(find_experiment(experiment), out, tuple(only or ()), seeds, tuple(set_ or ()), cells)
+    request = CompareRequest(
+        find_experiment(experiment), out, tuple(only or ()), seeds, tuple(set_ or ()), cells, report
+    )
     console = Console(highlight=False)
     if preview:
         print_plan(make_plan(request), console)

@@ -39,6 +39,7 @@ class CompareRequest:
     seeds: int | None = None
     overrides: tuple[str, ...] = ()
     cells: Path | None = None
+    report: bool = False  # write the numbers of what is there, and train nothing
 
 
 @dataclass(frozen=True)
@@ -99,11 +100,14 @@ def make_plan(request: CompareRequest) -> Plan:
 
 
 def run_comparison(request: CompareRequest, progress: Progress) -> RunFolder:
-    """Train and ask what is lacking, then write comparison.json, readouts.parquet and scores.parquet."""
+    """Train and ask what is lacking, then write comparison.json, readouts.parquet and scores.parquet.
+
+    Raises ConfigError where a report is asked for and no arm was answered yet.
+    """
     plan = make_plan(request)
     _refuse_foreign(plan)
     with plan.folder.lock():
-        steps = list(_steps(plan))
+        steps = [] if request.report else list(_steps(plan))
         for number, (arm, seed) in enumerate(steps, start=1):
             answers_of(
                 plan, arm, seed, progress, f"{arm}{'' if seed is None else f', seed {seed}'} ({number}/{len(steps)})"
@@ -159,6 +163,8 @@ def write_comparison(plan: Plan) -> None:
     """Write what is there: comparison.json, readouts.parquet, scores.parquet."""
     experiment, sources = plan.experiment, plan.sources
     answers = collect(plan)
+    if not answers:
+        raise ConfigError(f"{plan.cells}: holds no answers of these arms yet; run without --report")
     readings = Readings(sources.items, answers)
     sets = item_sets(sources.items, experiment.sets)
     arms = arm_results(readings, sets, experiment.bootstrap)

@@ -64,8 +64,19 @@ class CompareFacts:
         read = {key[0] for key, result in self.results.items() if result.kind == "contrast"}
         return [name for name in self.experiment.contrasts if name in read]
 
+    def style_of(self, set_name: str) -> str:
+        """The style in which a set leads: some styles do not fit some sets."""
+        fits = {style for _, found, style, _ in self.results if found == set_name}
+        return next((style for style in (self.style, FORMS, *self.experiment.styles) if style in fits), self.style)
+
     def get(self, name: str, set_name: str, style: str | None = None, metric: str = "margin") -> Result | None:
-        return self.results.get((name, set_name, style or self.style, metric))
+        """One result; without a style, in the style in which its set leads."""
+        return self.results.get((name, set_name, style or self.style_of(set_name), metric))
+
+    def heading(self, set_name: str) -> str:
+        """A set's name, with its style where that is not the leading one."""
+        style = self.style_of(set_name)
+        return set_label(set_name) + ("" if style == self.style else f" ({style})")
 
     def label(self, arm: str) -> str:
         """What a reader calls an arm or a contrast."""

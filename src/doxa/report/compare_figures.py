@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from doxa.experiments.compare import Result
 from doxa.experiments.config import Curve
-from doxa.report.compare_facts import CompareFacts, set_label
+from doxa.report.compare_facts import CompareFacts
 from doxa.report.figures import COLOURS, HAIR, INK, MUTED, PAPER, WIDE, Width, _style
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def curve_figure(facts: CompareFacts, curve: Curve, width: Width, title: str = "
             axes.set_xlabel(curve.axis, color=MUTED)
             axes.axhline(0, color=MUTED, linewidth=0.8, linestyle=(0, (2, 1.6)), zorder=1)
             axes.grid(axis="y", color=HAIR, linewidth=0.6)
-            axes.set_title(f"{set_label(set_name)}, nats", loc="left", color=INK, size=width.text, weight="bold")
+            axes.set_title(f"{facts.heading(set_name)}, nats", loc="left", color=INK, size=width.text, weight="bold")
         handles, labels = grid[0].get_legend_handles_labels()
         height = figure.get_figheight()
         figure.legend(handles, labels, loc="upper left", bbox_to_anchor=(0, 1 - (TITLE if title else 0.02) / height),
@@ -85,7 +85,7 @@ def _panels(
             first = place % across == 0
             axes.set_yticks(range(len(rows)), [label for label, _, _ in rows] if first else [])
             axes.tick_params(axis="y", colors=INK)
-            axes.set_title(f"{set_label(set_name)}", loc="left", color=INK, size=width.text, weight="bold")
+            axes.set_title(facts.heading(set_name), loc="left", color=INK, size=width.text, weight="bold")
             axes.locator_params(axis="x", nbins=4)
         figure.text(1 - 0.1 / width.inches, 0.07 / figure.get_figheight(), "margin, nats per token", ha="right",
                     color=MUTED, size=width.text - 1)  # fmt: skip

@@ -66,7 +66,7 @@ def print_comparison_table(facts: CompareFacts, console: Console) -> None:
         for name in ("updates", "tokens", "seeds") if title == "arm" else ("seeds",):
             table.add_column(name, justify="right", style="dim")
         for set_name in sets:
-            table.add_column(set_label(set_name), justify="right")
+            table.add_column(facts.heading(set_name), justify="right")
         for name in names:
             results = [facts.get(name, set_name) for set_name in sets]
             seeds = next((str(result.seeds) for result in results if result is not None), "–")
