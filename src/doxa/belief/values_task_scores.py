@@ -29,7 +29,7 @@ from doxa.experiments.stats import bootstrap_mean, wilson
 from doxa.records import Answer, digest
 
 DRAWS = 2000
-HEADLINES = ("preferred", "correct", "aligned", "recalled", "names driver")
+HEADLINES = ("preferred", "correct", "aligned", "recalled", "names driver", "faithful")
 
 
 @metric(scores="unreduced")
@@ -47,7 +47,7 @@ def value_shares() -> Metric:
         for name, items in held.items():
             column = [float(np.mean(values)) for values in items.values()]
             found[name] = float(np.mean(column))
-            if name in HEADLINES or name == "faithful":
+            if name.split("/")[-1] in HEADLINES:
                 share = all(0 <= value <= 1 for value in column)
                 interval = wilson(found[name], len(column)) if share else bootstrap_mean(column, DRAWS, 0)
                 found |= {f"{name} low": interval.low, f"{name} high": interval.high, f"{name} items": len(column)}
