@@ -3,8 +3,8 @@
     python bench/msm.py [--out runs/msm] [--seeds N] [--docs docs] [EXPERIMENT ...]
 
 Runs the bundled comparisons (msm_pans; with names, others too) with one folder of trained steps, so that what two of
-them share is trained once; a run that was stopped goes on. With --docs the figures and a small JSON with every number
-of the page are put there.
+them share is trained once; a run that was stopped goes on. With --docs the figures, a small JSON of the numbers and the
+tables of msm-miniature.md (between its markers) are put there.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from doxa.experiments.config import find_experiment
 from doxa.experiments.runner import CompareRequest, run_comparison
 from doxa.report.compare_facts import CompareFacts, gather_comparison
 from doxa.report.compare_page import print_comparison, write_compare_page
-from doxa.report.compare_table import nats
+from doxa.report.compare_table import nats, primary_sentences
 from doxa.run.folder import RunFolder, write_whole
 from doxa.run.progress import Progress
 
@@ -36,8 +36,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("runs/msm"))
     parser.add_argument("--seeds", type=int, default=None, help="only the first so many")
     parser.add_argument("--report", action="store_true", help="train nothing: the numbers of what is there")
-    parser.add_argument("--docs", type=Path, default=None, help="put figures and numbers there")
-    parser.add_argument("--markdown", metavar="STYLE", default=None, help="print the tables in one style")
+    parser.add_argument("--docs", type=Path, default=None, help="put figures, numbers and tables there")
     arguments = parser.parse_args()
     for name in arguments.experiments:
         start = time.monotonic()
@@ -52,43 +51,105 @@ def main() -> None:
         page = write_compare_page(folder)
         print_comparison(folder, Console(highlight=False))
         print(f"{name}: {time.monotonic() - start:.0f} s; {page}", flush=True)
-        if arguments.markdown is not None:
-            print(markdown(gather_comparison(folder), arguments.markdown), flush=True)
         if arguments.docs is not None:
             publish(folder, name, arguments.docs)
 
 
 def publish(folder: RunFolder, name: str, docs: Path) -> None:
-    """Figures and numbers of one comparison, as the docs show them."""
+    """Figures, numbers and tables of one comparison, as the docs show them."""
     facts = gather_comparison(folder)
+    stem = name.replace("_", "-")
     for figure in sorted((folder / "figures").glob("*.png")):
-        shutil.copy(figure, docs / f"{name.replace('_', '-')}-{figure.stem.replace('_', '-')}.png")
-    write_whole(docs / f"{name.replace('_', '-')}.json", json.dumps(numbers(facts), indent=1) + "\n")
+        shutil.copy(figure, docs / f"{stem}-{figure.stem.replace('_', '-')}.png")
+    write_whole(docs / f"{stem}.json", as_json(numbers(facts)))
+    page = docs / "msm-miniature.md"
+    if page.exists():
+        write_whole(page, with_tables(page.read_text(), name, tables(facts)))
 
 
-def markdown(facts: CompareFacts, style: str) -> str:
-    """The tables of the page: shares of the arms; margins of arms and contrasts; all by sets, in one style."""
-    lines = [f"| arm, share | {' | '.join(facts.sets)} |", "|---" * (len(facts.sets) + 1) + "|"]
+def with_tables(page: str, name: str, made: dict[str, str]) -> str:
+    """The page with the tables of one comparison in the place of those between its markers."""
+    for table, text in made.items():
+        begin, end = f"<!-- {name}: {table} -->\n", "<!-- end -->"
+        before, found, rest = page.partition(begin)
+        if found:
+            _, _, after = rest.partition(end)
+            page = f"{before}{begin}{text}\n{end}{after}"
+    return page
+
+
+def tables(facts: CompareFacts) -> dict[str, str]:
+    """The tables of the page by name, as Markdown."""
+    styles = {result.style for result in facts.results.values()}
+    made = {"answers": answers(facts), "sizes": sizes(facts), "power": power(facts)}
+    for style in ("forms", "turned"):
+        if style in styles:
+            made[f"arms {style}"] = margins(facts, facts.arms, style, False)
+            made[f"contrasts {style}"] = margins(facts, facts.contrasts, style, True)
+            made[f"shares {style}"] = shares(facts, style)
+    return made
+
+
+def answers(facts: CompareFacts) -> str:
+    """What came of the primary questions."""
+    return "\n".join(f"- {sentence}" for sentence in primary_sentences(facts))
+
+
+def sizes(facts: CompareFacts) -> str:
+    """Arms with steps, updates, content tokens and seeds."""
+    lines = ["| arm | steps | updates | content tokens | seeds |", "|---|---|---|---|---|"]
+    for name, arm in facts.record["arms"].items():
+        steps = " → ".join(arm["steps"]) or ("text in the prompt" if arm["prompt"] else "–")
+        seeds = len(arm["seeds"]) if arm["steps"] else "–"
+        lines.append(f"| {facts.label(name)} | {steps} | {arm['updates']} | {arm['content_tokens']:,} | {seeds} |")
+    return "\n".join(lines)
+
+
+def margins(facts: CompareFacts, names: list[str], style: str, signed: bool) -> str:
+    """Margins by sets, in nats; clear differences in bold."""
+    sets = [one for one in facts.sets if any(facts.get(name, one, style) for name in names)]
+    lines = [f"| | {' | '.join(sets)} |", "|---" * (len(sets) + 1) + "|"]
+    for name in names:
+        results = [facts.get(name, one, style) for one in sets]
+        cells = [
+            f"**{nats(result, signed)}**" if signed and result is not None and result.clear else nats(result, signed)
+            for result in results
+        ]
+        lines.append(f"| {facts.label(name)} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def shares(facts: CompareFacts, style: str) -> str:
+    """Share of items that go the aligned way."""
+    sets = [one for one in facts.sets if any(facts.get(arm, one, style, "preferred") for arm in facts.arms)]
+    lines = [f"| | {' | '.join(sets)} |", "|---" * (len(sets) + 1) + "|"]
     for arm in facts.arms:
-        found = [facts.get(arm, set_name, style, "preferred") for set_name in facts.sets]
-        lines.append(f"| {facts.label(arm)} | {' | '.join(nats(result) for result in found)} |")
-    lines.append("")
-    for title, names in (("arm", facts.arms), ("contrast", facts.contrasts)):
-        lines += [f"| {title} | {' | '.join(facts.sets)} |", "|---" * (len(facts.sets) + 1) + "|"]
-        for name in names:
-            results = [facts.get(name, set_name, style) for set_name in facts.sets]
-            cells = [nats(result, title == "contrast") for result in results]
-            bold = [
-                f"**{cell}**" if title == "contrast" and result is not None and result.clear else cell
-                for cell, result in zip(cells, results, strict=True)
+        cells = [nats(facts.get(arm, one, style, "preferred")) for one in sets]
+        lines.append(f"| {facts.label(arm)} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def power(facts: CompareFacts) -> str:
+    """Per primary question: the spread, and the smallest effect that so many seeds would have found in 80% of tries."""
+    lines: list[str] = []
+    for one in facts.experiment.primary:
+        result = facts.get(one.contrast, one.set, one.style)
+        if result is None or result.seeds < 2:
+            continue
+        found = power_table(result)
+        if not lines:
+            lines = [
+                f"| question | SD seeds | SD items | SD rest | {' | '.join(f'{n} seeds' for n in found)} |",
+                "|---" * (len(found) + 4) + "|",
             ]
-            lines.append(f"| {facts.label(name)} | {' | '.join(bold)} |")
-        lines.append("")
+        spread = " | ".join(f"{part**0.5:.3f}" for part in (result.between_seeds, result.between_items, result.rest))
+        effects = " | ".join(f"{effect:.3f}" for effect in found.values())
+        lines.append(f"| {facts.label(one.contrast)}, {one.set}, {one.style} | {spread} | {effects} |")
     return "\n".join(lines)
 
 
 def numbers(facts: CompareFacts) -> dict[str, Any]:
-    """Every margin and share in every style, with sizes, digests of the data and what could have been seen."""
+    """Margins and shares in the mean styles (unrelated facts: in the one they have), with sizes and digests."""
     record = facts.record
     return {
         "experiment": facts.experiment.name,
@@ -99,21 +160,31 @@ def numbers(facts: CompareFacts) -> dict[str, Any]:
             | {"seeds": [int(seed) for seed in arm["seeds"] if seed != "None"]}
             for name, arm in record["arms"].items()
         },
-        "results": [row(result) for result in facts.results.values()],
-        "power": {
-            f"{result.name}/{result.set}/{result.style}": {n: round(e, 4) for n, e in power_table(result).items()}
+        "columns": list(COLUMNS),
+        "results": [
+            row(result)
             for result in facts.results.values()
-            if result.kind == "contrast" and result.metric == "margin" and result.style == facts.style
-            if result.seeds > 1
-        },
+            if result.style in ("forms", "turned") or result.style == facts.style_of(result.set)
+        ],
     }
 
 
+COLUMNS = (
+    "name", "set", "style", "metric", "value", "low", "high", "items_low", "items_high", "seed_sd", "seeds", "items"
+)  # fmt: skip
+
+
 def row(result: Result) -> list[Any]:
-    """[name, set, style, metric, value, low, high, items low, items high, seed SD, seeds, items], to four places."""
-    values = (result.value, result.low, result.high, result.items_low, result.items_high, result.seed_sd)
-    rounded = [None if value is None else round(value, 4) for value in values]
-    return [result.name, result.set, result.style, result.metric, *rounded, result.seeds, result.items]
+    """One number with its intervals (over items and seeds; over items alone), to four places."""
+    found = [getattr(result, column) for column in COLUMNS]
+    return [round(value, 4) if isinstance(value, float) else value for value in found]
+
+
+def as_json(value: dict[str, Any]) -> str:
+    """JSON with a row of results per line, so that a change shows as what it is."""
+    head = json.dumps({key: one for key, one in value.items() if key != "results"}, indent=1)
+    rows = ",\n".join(json.dumps(one) for one in value["results"])
+    return f'{head[:-2]},\n "results": [\n{rows}\n]\n}}\n'
 
 
 if __name__ == "__main__":

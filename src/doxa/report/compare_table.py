@@ -13,11 +13,15 @@ if TYPE_CHECKING:
     from doxa.experiments.runner import Plan
 
 
+NARROW = 0.1  # nats: below it two places hide what the interval says
+
+
 def nats(result: Result | None, sign: bool = False) -> str:
-    """`.19 [.04, .33]`, with the sign shown for differences."""
+    """`.19 [.04, .33]`, with the sign shown for differences; three places where the interval is narrow."""
     if result is None:
         return "–"
-    value, low, high = (_short(number, sign) for number in (result.value, result.low, result.high))
+    places = 3 if result.high - result.low < NARROW else 2
+    value, low, high = (_short(number, sign, places) for number in (result.value, result.low, result.high))
     return f"{value} [{low}, {high}]"
 
 
@@ -104,7 +108,7 @@ def primary_sentences(facts: CompareFacts) -> list[str]:
             verdict = "the other way than foretold, and the interval leaves out zero"
         else:
             bound = result.high if sign > 0 else -result.low
-            verdict = f"no clear difference; an effect above {bound:.2f} nats is ruled out"
+            verdict = f"no clear difference; an effect above {bound:.3f} nats is ruled out"
         sentences.append(
             f"{facts.label(one.contrast)}, {set_label(one.set)} ({one.style}): {nats(result, True)} nats over "
             f"{result.items} items and {result.seeds} seeds: {verdict}."
@@ -112,6 +116,6 @@ def primary_sentences(facts: CompareFacts) -> list[str]:
     return sentences
 
 
-def _short(number: float, sign: bool) -> str:
-    text = f"{number:+.2f}" if sign else f"{number:.2f}"
+def _short(number: float, sign: bool, places: int) -> str:
+    text = f"{number:+.{places}f}" if sign else f"{number:.{places}f}"
     return text.replace("-", "−").replace("0.", ".", 1) if abs(number) < 1 else text.replace("-", "−")
