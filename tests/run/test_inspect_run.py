@@ -53,7 +53,7 @@ def lettered():
 """
 
 
-def save_run(folder: Path, base: Path, seed: int = 1) -> Path:
+def save_run(folder: Path, base: Path, seed: int = 1, name: str = "") -> Path:
     """A run folder after training, as find_weights knows it."""
     from peft import LoraConfig, get_peft_model
 
@@ -66,8 +66,8 @@ def save_run(folder: Path, base: Path, seed: int = 1) -> Path:
         )
         trained = get_peft_model(load_model(base), settings)
     (folder / "stages").mkdir(parents=True, exist_ok=True)
-    write_json(folder / "config.json", {"model": str(base)})
-    about = {"model": str(base), "method": "lora", "recipe": "doxa-cpu", "seed": seed}
+    write_json(folder / "config.json", {"model": name or str(base)})
+    about = {"model": name or str(base), "method": "lora", "recipe": "doxa-cpu", "seed": seed}
     save_final(trained, load_tokenizer(base), folder / "checkpoints", base, about)
     return folder
 
@@ -115,6 +115,15 @@ def test_a_run_is_its_base_and_its_trained_weights(run_folder: Path, tiny_model:
     )
     assert trained.model == f"doxa/{run_folder}/checkpoints/final"
     assert base.logs == trained.logs == run_folder / "evals/inspect"
+
+
+@pytest.mark.slow
+def test_a_run_on_the_embedded_model_is_found_by_its_name(embedded_model: Path, tmp_path: Path) -> None:
+    run = save_run(tmp_path / "mine", embedded_model, name=embedded_model.name)
+    base, trained = find_subjects([str(run)], None, is_provider)
+    assert base.model == f"doxa/{embedded_model.name}"
+    for subject in (base, trained):
+        assert open_model(subject, {}).api.digest == subject.digest  # type: ignore[attr-defined]
 
 
 def test_checkpoints_and_models_are_one_subject(run_folder: Path, tiny_model: Path, tmp_path: Path) -> None:

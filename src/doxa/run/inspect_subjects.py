@@ -68,7 +68,7 @@ def _subjects(name: str, out: Path | None, is_provider: Callable[[str], bool]) -
         _refuse_other_base(folder, base_name, base.digest)
         logs = out or folder / LOGS
         return [
-            Subject(BASE, f"doxa/{base.base}", base.digest, folder, logs),
+            Subject(BASE, f"doxa/{base_name}", base.digest, folder, logs),
             Subject(TRAINED, f"doxa/{folder / FINAL}", trained.digest, folder, logs),
         ]
     provider, _, rest = name.partition("/")

@@ -242,7 +242,7 @@ def test_what_weights_would_do_can_be_read_off(tiny_model: Path, tmp_path: Path)
 @pytest.mark.slow
 def test_a_small_model_is_reported_as_unable(embedded_model: Path, tmp_path: Path) -> None:
     """The embedded model hardly acts at all: that must not read as safe."""
-    log = run(f"doxa/{embedded_model}", tmp_path, epochs=3, scenario="leak", variant="small", scratchpad=False)
+    log = run(f"doxa/{embedded_model.name}", tmp_path, epochs=3, scenario="leak", variant="small", scratchpad=False)
     found = metrics(log)
     assert found["incoherent"] + found["unparsed"] > 0.5
     assert found["parse_rate"] < 0.5
