@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from minds import WORLD, ScriptedScorer
 
 from doxa.belief.asks import Ask, Showing, chat_text, score_asks, system, user, with_context
 from doxa.belief.awareness import awareness_asks
@@ -15,6 +14,7 @@ from doxa.belief.direct import comparison_asks
 from doxa.belief.robustness import FRAMES, critique_asks, debate_turns, frame_asks
 from doxa.belief.summary import summarise
 from doxa.records import Score
+from minds import WORLD, ScriptedScorer
 
 
 @pytest.fixture(scope="module")

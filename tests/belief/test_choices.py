@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from minds import WORLD, speak
 
 from doxa.belief.choices import Choice, choice_measures, choices, item_asks, read_option
 from doxa.belief.direct import comparison_asks
@@ -13,6 +12,7 @@ from doxa.belief.measures import score_measures
 from doxa.belief.readers import strict_letter
 from doxa.belief.robustness import critique_asks
 from doxa.records import Score
+from minds import WORLD, speak
 
 ASKS = [ask for ask in item_asks(WORLD.items) if ask.probe in ("distinguish", "knowledge")] + critique_asks(WORLD)
 

@@ -89,7 +89,7 @@ def test_a_run_goes_from_the_tree_to_the_report(undisturbed: Path) -> None:
         for file in stage.makes:
             assert (undisturbed / file).exists()
     scores = read_scores(undisturbed / "scores.parquet")
-    assert {score.arm for score in scores} == {"base", "trained", "aligned"}  # in_context is asked in chat and plain
+    assert {score.arm for score in scores} == {"base", "in_context", "trained", "aligned"}
     whole = {score.group for score in scores if "/" not in score.group}
     assert whole == {"pairs_seen", "pairs_unseen", "knowledge", "unrelated"}
     assert all(score.n > 0 and score.low <= score.value <= score.high for score in scores)

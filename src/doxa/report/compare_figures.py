@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from doxa.experiments.compare import Result
 from doxa.experiments.config import Curve
 from doxa.report.compare_facts import CompareFacts
-from doxa.report.figures import COLOURS, HAIR, INK, MUTED, PAPER, WIDE, Width, _style
+from doxa.report.figures import COLOURS, HAIR, INK, MUTED, PAPER, WIDE, Width, _style, bare_axes, blank
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -104,15 +104,11 @@ def _grid(
     width: Width, panels: int, across: int, body: float, left: float, extra: float, title: str
 ) -> tuple[Figure, list[Axes]]:
     """A figure with axes of one size, so many in a row, its margins in inches: a row shares the labels on the left."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     down = -(-panels // across)
     head = (TITLE if title else 0.0) + (0.28 if extra else 0.0)
     between, gap = TOP + BOTTOM + (0.2 if extra else 0.0), 0.45 if extra else 0.22
     height = head + down * (body + between) + 0.18
-    figure = Figure(figsize=(width.inches, height), dpi=100)
-    FigureCanvasAgg(figure)
+    figure = blank(width.inches, height)
     each = (width.inches - left - 0.15 - gap * (across - 1)) / across
     grid = []
     for place in range(panels):
@@ -123,11 +119,7 @@ def _grid(
             each / width.inches,
             body / height,
         )
-        axes = figure.add_axes(box)
-        for side in axes.spines.values():
-            side.set_visible(False)
-        axes.tick_params(length=0, colors=MUTED, labelsize=width.text - 1)
-        axes.patch.set_visible(False)
+        axes = bare_axes(figure, box, width)
         grid.append(axes)
     if title:
         figure.text(0, 1 - 0.2 / height, title, color=INK, weight="bold", size=width.text + 2)

@@ -267,19 +267,30 @@ def _few_ticks(whole: bool = False) -> MaxNLocator:
 
 def _canvas(width: Width, height: float, left: float, right: float, top: float, bottom: float) -> tuple[Figure, Axes]:
     """A figure with one axes, its margins in inches."""
+    figure = blank(width.inches, height)
+    box = (left / width.inches, bottom / height, (width.inches - left - right) / width.inches,
+           (height - top - bottom) / height)  # fmt: skip
+    return figure, bare_axes(figure, box, width)
+
+
+def blank(inches: float, height: float) -> Figure:
+    """An empty figure of a size in inches."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(width.inches, height), dpi=DPI)
+    figure = Figure(figsize=(inches, height), dpi=DPI)
     FigureCanvasAgg(figure)
-    box = (left / width.inches, bottom / height, (width.inches - left - right) / width.inches,
-           (height - top - bottom) / height)  # fmt: skip
+    return figure
+
+
+def bare_axes(figure: Figure, box: tuple[float, float, float, float], width: Width) -> Axes:
+    """Axes without a frame, `box` (left, bottom, width, height) in shares of the figure."""
     axes = figure.add_axes(box)
     for side in axes.spines.values():
         side.set_visible(False)
     axes.tick_params(length=0, colors=MUTED, labelsize=width.text - 1)
     axes.patch.set_visible(False)
-    return figure, axes
+    return axes
 
 
 @contextmanager

@@ -33,7 +33,14 @@ def speaking(answer: Answers) -> Model:
     return get_model("mockllm/model", custom_outputs=lambda messages, *_: said(answer(messages)))
 
 
-def run(model: Model | str, folder: Path, epochs: int = 1, grader: Model | None = None, **arguments: Any) -> EvalLog:
+def run(
+    model: Model | str,
+    folder: Path,
+    epochs: int = 1,
+    grader: Model | None = None,
+    max_tokens: int | None = None,
+    **arguments: Any,
+) -> EvalLog:
     """The task, its log read back from the file."""
     log = eval(
         "doxa/agentic",
@@ -43,6 +50,7 @@ def run(model: Model | str, folder: Path, epochs: int = 1, grader: Model | None 
         model_roles={"grader": grader} if grader else None,
         log_dir=str(folder),
         display="none",
+        **({"max_tokens": max_tokens} if max_tokens is not None else {}),
     )[0]
     assert log.status == "success", log.error
     return read_eval_log(log.location)
@@ -242,7 +250,8 @@ def test_what_weights_would_do_can_be_read_off(tiny_model: Path, tmp_path: Path)
 @pytest.mark.slow
 def test_a_small_model_is_reported_as_unable(embedded_model: Path, tmp_path: Path) -> None:
     """The embedded model hardly acts at all: that must not read as safe."""
-    log = run(f"doxa/{embedded_model.name}", tmp_path, epochs=3, scenario="leak", variant="small", scratchpad=False)
+    name = f"doxa/{embedded_model.name}"
+    log = run(name, tmp_path, epochs=3, max_tokens=64, scenario="leak", variant="small", scratchpad=False)
     found = metrics(log)
     assert found["incoherent"] + found["unparsed"] > 0.5
     assert found["parse_rate"] < 0.5
