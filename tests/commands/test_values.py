@@ -61,7 +61,7 @@ def test_the_spec_in_context_is_known_to_the_embedded_model(embedded_model: Path
 
     settings = ("styles=[plain]", "context_styles=[plain]", "bootstrap=200")
     request = ValuesRequest(
-        (str(embedded_model),), "pans_durability", probes=("pairs",), overrides=settings, out=tmp_path
+        ("smollm2-135m-instruct",), "pans_durability", probes=("pairs",), overrides=settings, out=tmp_path
     )
     _, result = run_values(request, Progress(quiet=True))
     gap = next(

@@ -14,6 +14,7 @@ from doxa.config import validate
 from doxa.config_sections import LmConfig
 from doxa.errors import CheckpointError, ConfigError
 from doxa.lm.batch_file import is_batch_file
+from doxa.lm.digests import weights_digest
 from doxa.lm.model_files import read_json_object
 from doxa.lm.named_weights import FINAL, RECORD, Weights, find_weights
 from doxa.run.folder import RunFolder
@@ -49,12 +50,12 @@ class ValuesRequest:
 
 @dataclass(frozen=True)
 class Named:
-    """A model as an arm; `base` is the name of what it was trained from, where it was trained."""
+    """A model as an arm; `base` is what it was trained from, where it was trained."""
 
     arm: str
     model: str
     weights: Weights | None
-    base: str = ""
+    base: Weights | None = None
     home: Path | None = None  # the run folder that it belongs to
 
 
@@ -150,11 +151,8 @@ def arms(named: Sequence[Named], base: str | None, context: str, spec: str) -> l
     rest = list(named)
     plain: Subject | None = None
     if base is None:
-        trained = next((one for one in named if one.base), None)
-        if trained is not None:
-            plain = _local("base", find_weights(trained.base))
-        else:
-            plain = replace(_subject(rest.pop(0)), arm="base")
+        origin = next((one.base for one in named if one.base is not None), None)
+        plain = _local("base", origin) if origin is not None else replace(_subject(rest.pop(0)), arm="base")
     elif base != "none":
         (one,) = _named(base, "base", runs=False)
         plain = _subject(one)
@@ -183,7 +181,7 @@ def _named(name: str, arm: str, runs: bool = True) -> list[Named]:
 
 def _of_run(run: Path, arm: str) -> list[Named]:
     """The trained weights of a run, and what its align steps made of them."""
-    base = str(read_json_object(run / "config.json")["model"])
+    base = find_weights(str(read_json_object(run / "config.json")["model"]))
     found = []
     aligned = last_aligned(RunFolder(run)) / FINAL.name
     for name, place in (("trained", run / FINAL), ("aligned", aligned)):
@@ -198,12 +196,11 @@ def _of_run(run: Path, arm: str) -> list[Named]:
     return found
 
 
-def _base_of(place: Path, weights: Weights) -> str:
-    """What a checkpoint lies on or, of whole weights, was trained from; empty for a model that doxa did not train."""
+def _base_of(place: Path, weights: Weights) -> Weights | None:
+    """What a checkpoint lies on or, of whole weights, was trained from; None for a model that doxa did not train."""
     if weights.adapter is not None:
-        return str(weights.base)
-    record = place / RECORD
-    return str(read_json_object(record)["model"]) if record.is_file() else ""
+        return Weights(weights.base, None, weights_digest(weights.base))
+    return find_weights(str(read_json_object(place / RECORD)["model"])) if weights.base_digest else None
 
 
 def _subject(one: Named) -> Subject:
