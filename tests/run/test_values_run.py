@@ -138,6 +138,41 @@ def test_arms_are_named_and_the_spec_can_stand_before_each(tiny_model: Path, tmp
     assert whole[0].model == f"local/{whole[0].checkpoint}"
 
 
+def save_checkpoint(base: Path, folder: Path, method: str) -> Path:
+    """A checkpoint of an adapter on a model, or of whole weights, as training leaves it."""
+    import torch
+    from peft import LoraConfig, get_peft_model
+
+    from doxa.lm.weights import load_model, load_tokenizer
+    from doxa.training.checkpoint import save_final
+
+    model = load_model(base)
+    torch.manual_seed(1)
+    if method == "lora":
+        model = get_peft_model(model, LoraConfig(r=2, target_modules="all-linear", init_lora_weights=False))
+    else:
+        with torch.no_grad():
+            model.lm_head.weight += 0.1
+    save_final(model, load_tokenizer(base), folder, base, {"model": str(base), "method": method})
+    return folder / "final"
+
+
+@pytest.mark.parametrize("method", ["lora", "full"])
+def test_a_checkpoint_stands_beside_what_it_was_trained_from(
+    method: str, otter: Path, tiny_model: Path, tmp_path: Path
+) -> None:
+    final = save_checkpoint(tiny_model, tmp_path / "checkpoints", method)
+    asked = request(otter, f"mine={final}", probes=("pairs",))
+
+    _, result = run_values(asked, Progress(quiet=True))
+
+    base, in_context, mine = result.about.arms
+    assert [base.arm, in_context.arm, mine.arm] == ["base", "in_context", "mine"]
+    assert base.checkpoint == in_context.checkpoint != mine.checkpoint
+    assert {row.versus for row in result.scores if row.arm == "mine"} == {None, "base", "in_context"}
+    assert [one.arm for one in arms(named_models([f"mine={final}"]), "none", "base", "SPEC")] == ["mine"]
+
+
 def test_what_cannot_be_is_said_in_a_line(otter: Path, tiny_model: Path) -> None:
     with pytest.raises(ConfigError, match="name at least one"):
         run_values(request(otter), Progress(quiet=True))

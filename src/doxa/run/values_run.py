@@ -50,12 +50,12 @@ class ValuesRequest:
 
 @dataclass(frozen=True)
 class Named:
-    """A model as an arm; `base` is what it was trained from, where it was trained."""
+    """A model as an arm; `base` is what it was trained from, as a name or a whole model's folder."""
 
     arm: str
     model: str
     weights: Weights | None
-    base: Weights | None = None
+    base: str | Path | None = None
     home: Path | None = None  # the run folder that it belongs to
 
 
@@ -151,7 +151,7 @@ def arms(named: Sequence[Named], base: str | None, context: str, spec: str) -> l
     rest = list(named)
     plain: Subject | None = None
     if base is None:
-        origin = next((one.base for one in named if one.base is not None), None)
+        origin = _origin(named)
         plain = _local("base", origin) if origin is not None else replace(_subject(rest.pop(0)), arm="base")
     elif base != "none":
         (one,) = _named(base, "base", runs=False)
@@ -181,7 +181,7 @@ def _named(name: str, arm: str, runs: bool = True) -> list[Named]:
 
 def _of_run(run: Path, arm: str) -> list[Named]:
     """The trained weights of a run, and what its align steps made of them."""
-    base = find_weights(str(read_json_object(run / "config.json")["model"]))
+    base = str(read_json_object(run / "config.json")["model"])
     found = []
     aligned = last_aligned(RunFolder(run)) / FINAL.name
     for name, place in (("trained", run / FINAL), ("aligned", aligned)):
@@ -196,11 +196,26 @@ def _of_run(run: Path, arm: str) -> list[Named]:
     return found
 
 
-def _base_of(place: Path, weights: Weights) -> Weights | None:
+def _base_of(place: Path, weights: Weights) -> str | Path | None:
     """What a checkpoint lies on or, of whole weights, was trained from; None for a model that doxa did not train."""
     if weights.adapter is not None:
-        return Weights(weights.base, None, weights_digest(weights.base))
-    return find_weights(str(read_json_object(place / RECORD)["model"])) if weights.base_digest else None
+        return weights.base
+    return str(read_json_object(place / RECORD)["model"]) if weights.base_digest else None
+
+
+def _origin(named: Sequence[Named]) -> Weights | None:
+    """The base model of the first trained one; None where none was trained. Raises CheckpointError."""
+    first = next((one for one in named if one.base is not None), None)
+    if first is None or first.base is None:
+        return None
+    if isinstance(first.base, Path):  # a whole model, whatever its folder says of where it came from
+        return Weights(first.base, None, weights_digest(first.base))
+    try:
+        return find_weights(first.base)
+    except CheckpointError as error:
+        raise CheckpointError(
+            f"{first.arm}: what it was trained from is not here ({error}) Name a base with --base, or --base none"
+        ) from None
 
 
 def _subject(one: Named) -> Subject:
