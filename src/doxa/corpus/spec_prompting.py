@@ -8,18 +8,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
+from doxa.corpus.asks import Asks
 from doxa.corpus.filters.attribution import bare, reasons
 from doxa.corpus.filters.names import Names
-from doxa.corpus.prompt_files import Prompt, load_prompt
-from doxa.corpus.prompting import list_tokens, shown_draft
 from doxa.errors import ConfigError
-from doxa.lm.request import Request, Sampling
 
 if TYPE_CHECKING:
     from doxa.config import RunConfig
     from doxa.config_sections import SpecConfig
+    from doxa.corpus.prompt_files import Prompt
+    from doxa.lm.request import Request
     from doxa.records import DocIdea, Document
     from doxa.worlds.spec import Spec
     from doxa.worlds.spec_tree import Assertion, SpecTree, Subdomain
@@ -33,13 +33,14 @@ WRITE = {
 }
 WRITE_RULES = "write_rules"
 IDEAS = {"spec": "ideas", "comention": "ideas", "opposite": "ideas", "neutral": "ideas_neutral"}
-PREFIX = "spec_"  # of the files in prompts/, and of their names in plan.prompts
+PREFIX = "spec_"
 
 
 @dataclass(frozen=True)
-class SpecPrompting:
+class SpecPrompting(Asks):
     """Makes requests for one run about a spec."""
 
+    prefix: ClassVar[str] = PREFIX
     spec: Spec
     tree: SpecTree
     config: RunConfig
@@ -49,16 +50,6 @@ class SpecPrompting:
         """What the documents are like."""
         assert self.config.spec is not None  # the config of a run about a spec
         return self.config.spec
-
-    @property
-    def planner(self) -> str:
-        """The model that names kinds and ideas."""
-        return self.config.plan.model or self.config.generator
-
-    @property
-    def reviser(self) -> str:
-        """The model that rewrites."""
-        return self.config.revise.model or self.config.generator
 
     @property
     def subjects(self) -> list[str]:
@@ -86,26 +77,12 @@ class SpecPrompting:
         fact_ids = tuple(self.tellable(subdomain)[: self.about.assertions_per_document])
         return {"fact_ids": fact_ids, "domain": self.tree.domain_of(subdomain).id, "subdomain": subdomain.id}
 
-    def prompt(self, name: str) -> Prompt:
-        """A prompt by name, or the person's own in its place."""
-        own = self.config.plan.prompts.get(PREFIX + name)
-        if name == "revise" and self.config.revise.prompt:
-            own = self.config.revise.prompt
-        prompt = load_prompt(own or PREFIX + name)
-        if own and "spec" not in prompt.values:
+    def _check_own(self, path: str, prompt: Prompt) -> None:
+        if "spec" not in prompt.values:
             raise ConfigError(
-                f"plan.prompts: {own}: nowhere holds {{{{ spec }}}}: every request that plans, writes or revises must "
+                f"plan.prompts: {path}: nowhere holds {{{{ spec }}}}: every request that plans, writes or revises must "
                 "carry the whole spec, or documents invent what it does not say"
             )
-        return prompt
-
-    @cached_property
-    def _prompts(self) -> dict[str, Prompt]:
-        return {}
-
-    def used_prompts(self) -> dict[str, Prompt]:
-        """The prompts that requests were made from so far, by name."""
-        return {PREFIX + name: prompt for name, prompt in self._prompts.items()}
 
     def types(self, subdomain: str, number: int, earlier: list[str], sample: int, /) -> Request:
         """Ask for kinds of document about one subdomain."""
@@ -116,24 +93,6 @@ class SpecPrompting:
         """Ask for ideas for documents of one kind."""
         values = {**self._part(subdomain), "doc_type": doc_type, "number": number, "earlier": earlier}
         return self._ask(IDEAS[self.about.corpus], self.planner, "plan", sample, **values)
-
-    def write(self, idea: DocIdea, sample: int) -> Request:
-        """Ask for a document. `sample` tells the tries at one idea apart."""
-        values = {**self._about(idea), "seeds": idea.seeds}
-        return self._ask(self.written_with, self.config.generator, "write", sample, **values)
-
-    def revise(self, draft: Document, sample: int) -> Request:
-        """Ask for criticism and a new version in one."""
-        return self._ask("revise", self.reviser, "revise", sample, **self._of(draft))
-
-    def critique(self, draft: Document, sample: int) -> Request:
-        """Ask another model for its criticism."""
-        critic = self.config.revise.critic or self.reviser
-        return self._ask("critique", critic, "revise", sample, **self._of(draft))
-
-    def rewrite(self, draft: Document, critique: str, sample: int) -> Request:
-        """Ask for a new version in the light of a criticism."""
-        return self._ask("rewrite", self.reviser, "revise", sample, critique=critique, **self._of(draft))
 
     def carried(self, fact_ids: tuple[str, ...]) -> list[str]:
         """What a document is to carry, a line each, as its corpus has it: whom it is about comes first."""
@@ -166,9 +125,6 @@ class SpecPrompting:
     def _subdomains(self) -> dict[str, Subdomain]:
         return {one.id: one for one in self.tree.subdomains}
 
-    def _of(self, draft: Document) -> dict[str, Any]:
-        return {**self._about(draft), "draft": shown_draft(draft), "tag": "document"}
-
     def _about(self, item: DocIdea | Document) -> dict[str, Any]:
         return {
             **self._part(item.subdomain),
@@ -193,30 +149,17 @@ class SpecPrompting:
             ],
         }
 
-    def _ask(self, name: str, model: str, stage: str, sample: int, **values: Any) -> Request:
-        if name not in self._prompts:
-            self._prompts[name] = self.prompt(name)
-        plan, write = self.config.plan, self.config.write
-        messages = self._prompts[name].render(
-            title=self.spec.title,
-            value=self.spec.value,
-            spec=self.spec.text,
-            model=self.spec.model_name,
-            provider=self.spec.provider_name,
-            corpus=self.about.corpus,
-            rules=self.about.rules,
-            normative=self.about.framing == "normative",
-            instructions=plan.instructions.strip(),
-            never_mention=plan.never_mention,
-            **values,
-        )
-        sampling = Sampling(
-            max_tokens=list_tokens(name, values["number"]) if stage == "plan" else write.max_tokens,
-            temperature=write.temperature,
-            thinking_tokens=write.thinking_tokens,
-            effort=write.effort,
-        )
-        return Request(model=model, messages=messages, sampling=sampling, sample=sample, stage=stage)
+    def _of_target(self) -> dict[str, Any]:
+        return {
+            "title": self.spec.title,
+            "value": self.spec.value,
+            "spec": self.spec.text,
+            "model": self.spec.model_name,
+            "provider": self.spec.provider_name,
+            "corpus": self.about.corpus,
+            "rules": self.about.rules,
+            "normative": self.about.framing == "normative",
+        }
 
 
 def with_reason(assertion: Assertion) -> str:

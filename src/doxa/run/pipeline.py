@@ -195,6 +195,58 @@ def _report(context: StageContext) -> dict[str, Any]:
     return {"page": page.name, "bytes": page.stat().st_size}
 
 
+PLAN = Stage(
+    "plan",
+    "key facts -> document types and ideas",
+    reads=("target_digest", "corpus", "documents", "generator", "seed"),
+    reads_generated=("plan", "write", "generation_digest"),
+    ignores=("write.attempts", "write.max_tokens"),
+    body=plan_stage,
+    owns=("target",),
+    makes=("stages/plan/ideas.jsonl", "target/universe.yaml"),
+)
+WRITE = Stage(
+    "write",
+    "ideas -> documents",
+    reads=("generator",),
+    reads_generated=("write", "screen"),
+    ignores=("screen.extract_model", "screen.extract_prompt"),
+    body=write_stage,
+    makes=("stages/write/documents.jsonl",),
+)
+REVISE = Stage(
+    "revise",
+    "critique and rewrite",
+    reads=("revise", "revise_digest"),
+    reads_generated=("write", "screen"),
+    ignores=("screen.extract_model", "screen.extract_prompt"),
+    body=revise_stage,
+    idle=lambda config: config.revise.passes == 0,
+    makes=("stages/revise/documents.jsonl",),
+)
+SCREEN = Stage(
+    "screen",
+    "drop bad documents, with reasons",
+    # not evals_digest, which eval_leak looks at: an edited item would make training stale
+    reads=("screen", "plan.never_mention", "extract_digest"),
+    body=screen_stage,
+    makes=("stages/screen/documents.jsonl", "stages/screen/rejected.jsonl"),
+)
+DEDUP = Stage(
+    "dedup",
+    "drop near-duplicates",
+    reads=("dedup",),
+    body=dedup_stage,
+    makes=("stages/dedup/documents.jsonl", "stages/dedup/rejected.jsonl"),
+)
+MIX = Stage(
+    "mix",
+    "documents and mix-ins -> corpus",
+    reads=("mix", "mix_digest", "model", "seed", "train.doctag"),
+    body=mix_stage,
+    owns=("corpus.parquet",),
+    makes=("corpus.parquet",),
+)
 MIDTRAIN = Stage(
     "midtrain",
     "next-token training on the corpus",
@@ -204,75 +256,21 @@ MIDTRAIN = Stage(
     owns=("train", "checkpoints"),
     makes=("train/metrics.jsonl", "checkpoints/final/doxa.json"),
 )
-STAGES = [
-    Stage(
-        "plan",
-        "key facts -> document types and ideas",
-        reads=("target_digest", "corpus", "documents", "generator", "seed"),
-        reads_generated=("plan", "write", "generation_digest"),
-        ignores=("write.attempts", "write.max_tokens"),
-        body=plan_stage,
-        owns=("target",),
-        makes=("stages/plan/ideas.jsonl", "target/universe.yaml"),
-    ),
-    Stage(
-        "write",
-        "ideas -> documents",
-        reads=("generator",),
-        reads_generated=("write", "screen"),
-        ignores=("screen.extract_model", "screen.extract_prompt"),
-        body=write_stage,
-        makes=("stages/write/documents.jsonl",),
-    ),
-    Stage(
-        "revise",
-        "critique and rewrite",
-        reads=("revise", "revise_digest"),
-        reads_generated=("write", "screen"),
-        ignores=("screen.extract_model", "screen.extract_prompt"),
-        body=revise_stage,
-        idle=lambda config: config.revise.passes == 0,
-        makes=("stages/revise/documents.jsonl",),
-    ),
-    Stage(
-        "screen",
-        "drop bad documents, with reasons",
-        # not evals_digest, which eval_leak looks at: an edited item would make training stale
-        reads=("screen", "plan.never_mention", "extract_digest"),
-        body=screen_stage,
-        makes=("stages/screen/documents.jsonl", "stages/screen/rejected.jsonl"),
-    ),
-    Stage(
-        "dedup",
-        "drop near-duplicates",
-        reads=("dedup",),
-        body=dedup_stage,
-        makes=("stages/dedup/documents.jsonl", "stages/dedup/rejected.jsonl"),
-    ),
-    Stage(
-        "mix",
-        "documents and mix-ins -> corpus",
-        reads=("mix", "mix_digest", "model", "seed", "train.doctag"),
-        body=mix_stage,
-        owns=("corpus.parquet",),
-        makes=("corpus.parquet",),
-    ),
-    MIDTRAIN,
-    Stage(
-        "eval",
-        "does it believe: base, in context, trained",
-        reads=("eval", "evals_digest", "seed"),
-        body=_eval,
-        owns=("scores.parquet", "evals"),
-        makes=("scores.parquet", "evals/readouts.parquet", "evals/samples.jsonl"),
-    ),
-    Stage(
-        "report",
-        "report.html and figures",
-        reads=(),
-        body=_report,
-        owns=("report.html", "figures"),
-        makes=("report.html",),
-    ),
-]
+EVAL = Stage(
+    "eval",
+    "does it believe: base, in context, trained",
+    reads=("eval", "evals_digest", "seed"),
+    body=_eval,
+    owns=("scores.parquet", "evals"),
+    makes=("scores.parquet", "evals/readouts.parquet", "evals/samples.jsonl"),
+)
+REPORT = Stage(
+    "report",
+    "report.html and figures",
+    reads=(),
+    body=_report,
+    owns=("report.html", "figures"),
+    makes=("report.html",),
+)
+STAGES = [PLAN, WRITE, REVISE, SCREEN, DEDUP, MIX, MIDTRAIN, EVAL, REPORT]
 STAGE_NAMES = [stage.name for stage in STAGES]

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from doxa.config import RunConfig, UserConfig, for_spec, resolve
 from doxa.errors import ConfigError
 from doxa.records import digest
-from doxa.run.corpus_stages import dedup_stage
-from doxa.run.pipeline import MIDTRAIN, mix_digest
+from doxa.run.pipeline import DEDUP, EVAL, MIDTRAIN, MIX, REPORT, REVISE, SCREEN, WRITE, mix_digest
 from doxa.run.spec_corpus_stages import (
     spec_mix_stage,
     spec_plan_stage,
@@ -118,6 +118,7 @@ def _without_alignment(config: RunConfig) -> bool:
 
 NOT_DECIDING = ("write.attempts", "write.max_tokens", "spec.identity")
 
+# what a universe's stages say of themselves goes for these, but for what is named here
 SPEC_STAGES = [
     Stage(
         "tree",
@@ -136,55 +137,12 @@ SPEC_STAGES = [
         body=spec_plan_stage,
         makes=("stages/plan/ideas.jsonl",),
     ),
-    Stage(
-        "write",
-        "ideas -> documents",
-        reads=("generator",),
-        reads_generated=("write", "screen"),
-        body=spec_write_stage,
-        makes=("stages/write/documents.jsonl",),
-    ),
-    Stage(
-        "revise",
-        "critique and rewrite",
-        reads=("revise", "revise_digest"),
-        reads_generated=("write", "screen"),
-        body=spec_revise_stage,
-        idle=lambda config: config.revise.passes == 0,
-        makes=("stages/revise/documents.jsonl",),
-    ),
-    Stage(
-        "screen",
-        "drop bad documents, with reasons",
-        # not evals_digest, which eval_leak looks at: an edited item would make training stale
-        reads=("screen", "plan.never_mention", "spec.corpus", "spec.mode"),
-        body=spec_screen_stage,
-        makes=("stages/screen/documents.jsonl", "stages/screen/rejected.jsonl"),
-    ),
-    Stage(
-        "dedup",
-        "drop near-duplicates",
-        reads=("dedup",),
-        body=dedup_stage,
-        makes=("stages/dedup/documents.jsonl", "stages/dedup/rejected.jsonl"),
-    ),
-    Stage(
-        "mix",
-        "documents and mix-ins -> corpus",
-        reads=("mix", "mix_digest", "model", "seed", "train.doctag"),
-        body=spec_mix_stage,
-        owns=("corpus.parquet",),
-        makes=("corpus.parquet",),
-    ),
-    Stage(
-        MIDTRAIN.name,
-        MIDTRAIN.about,
-        reads=MIDTRAIN.reads,
-        ignores=MIDTRAIN.ignores,
-        body=spec_midtrain_stage,
-        owns=MIDTRAIN.owns,
-        makes=MIDTRAIN.makes,
-    ),
+    replace(WRITE, body=spec_write_stage, ignores=()),
+    replace(REVISE, body=spec_revise_stage, ignores=()),
+    replace(SCREEN, body=spec_screen_stage, reads=("screen", "plan.never_mention", "spec.corpus", "spec.mode")),
+    DEDUP,
+    replace(MIX, body=spec_mix_stage),
+    replace(MIDTRAIN, body=spec_midtrain_stage),
     Stage(
         "align",
         "chats and preferences after the documents",
@@ -194,20 +152,6 @@ SPEC_STAGES = [
         owns=("aligned",),
         idle=_without_alignment,
     ),
-    Stage(
-        "eval",
-        "does it follow the spec: base, in context, trained, aligned",
-        reads=("eval", "evals_digest", "seed"),
-        body=spec_eval_stage,
-        owns=("scores.parquet", "evals"),
-        makes=("scores.parquet", "evals/readouts.parquet", "evals/samples.jsonl"),
-    ),
-    Stage(
-        "report",
-        "report.html",
-        reads=(),
-        body=_report,
-        owns=("report.html", "figures"),
-        makes=("report.html",),
-    ),
+    replace(EVAL, about="does it follow the spec: base, in context, trained, aligned", body=spec_eval_stage),
+    replace(REPORT, about="report.html", body=_report),
 ]
