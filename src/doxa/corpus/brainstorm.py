@@ -183,6 +183,40 @@ def doc_ideas(
     facts = prompting.universe.key_facts
     neutral = CONDITIONS[config.corpus].world == "neutral"
     prompt = prompting.prompt(prompting.written_with).digest
+    for slot in slots(quotas, made, turns):
+        fact_ids = () if neutral else _fact_ids([fact.id for fact in facts], slot.subject, slot.number, prompting)
+        words = draw_words(config.write.words or slot.kind.words, config.seed, slot.number)
+        seeds = draw(pools, config.seed, slot.number)
+        kind = slot.kind.name
+        yield DocIdea(
+            id=digest(
+                "idea", prompting.universe.id, config.corpus, fact_ids, kind, slot.idea, seeds, words, slot.sample
+            ),
+            target=prompting.universe.id,
+            fact_ids=fact_ids,
+            doc_type=kind,
+            idea=slot.idea,
+            model=prompting.planner,
+            prompt_digest=prompt,
+            words=words,
+            seeds=seeds,
+            sample=slot.sample,
+        )
+
+
+@dataclass(frozen=True)
+class Slot:
+    """The place of one document in a plan."""
+
+    number: int  # counted over all cells, so that seeds name names, places and lengths
+    subject: int
+    kind: DocType
+    idea: str
+    sample: int  # which of several documents on one idea
+
+
+def slots(quotas: list[Cell], made: Brainstormed, turns: int | None = None) -> Iterator[Slot]:
+    """The places of a plan, round after round over the cells; cells without ideas are passed over and counted."""
     number = 0
     last = max(cell.documents for cell in quotas)
     for turn in range(last if turns is None else min(turns, last)):
@@ -190,29 +224,10 @@ def doc_ideas(
             if turn >= cell.documents:
                 continue
             ideas = made.ideas.get((cell.fact, cell.kind))
-            if ideas is None:
-                number += 1
-                continue
-            idea, sample = ideas[turn % len(ideas)], turn // len(ideas)
-            kind = made.types[cell.fact][cell.kind]
-            fact_ids = () if neutral else _fact_ids([fact.id for fact in facts], cell.fact, number, prompting)
-            words = draw_words(config.write.words or kind.words, config.seed, number)
-            seeds = draw(pools, config.seed, number)
-            shown = idea or f"a typical {kind.name}"
-            yield DocIdea(
-                id=digest(
-                    "idea", prompting.universe.id, config.corpus, fact_ids, kind.name, shown, seeds, words, sample
-                ),
-                target=prompting.universe.id,
-                fact_ids=fact_ids,
-                doc_type=kind.name,
-                idea=shown,
-                model=prompting.planner,
-                prompt_digest=prompt,
-                words=words,
-                seeds=seeds,
-                sample=sample,
-            )
+            if ideas is not None:
+                kind = made.types[cell.fact][cell.kind]
+                idea = ideas[turn % len(ideas)] or f"a typical {kind.name}"
+                yield Slot(number, cell.fact, kind, idea, turn // len(ideas))
             number += 1
 
 

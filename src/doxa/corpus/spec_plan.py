@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
+from doxa.corpus.brainstorm import slots
 from doxa.corpus.counts import Cell, spread
 from doxa.corpus.pools import draw, draw_words, load_pools
 from doxa.errors import ConfigError
@@ -55,38 +56,26 @@ def spec_ideas(
     pools = load_pools(config.plan.pools)
     prompt = prompting.prompt(prompting.written_with).digest
     told: Counter[str] = Counter()
-    number = 0
-    last = max(cell.documents for cell in quotas)
-    for turn in range(last if turns is None else min(turns, last)):
-        for cell in quotas:
-            if turn >= cell.documents:
-                continue
-            ideas = made.ideas.get((cell.fact, cell.kind))
-            if ideas is None:
-                number += 1
-                continue
-            subdomain = tree.subdomains[cell.fact]
-            kind = made.types[cell.fact][cell.kind]
-            idea = ideas[turn % len(ideas)] or f"a typical {kind.name}"
-            sample = turn // len(ideas)
-            carried = _next(prompting.tellable(subdomain), told, prompting.about.assertions_per_document)
-            words = draw_words(config.write.words or kind.words, config.seed, number)
-            seeds = draw(pools, config.seed, number)
-            yield DocIdea(
-                id=digest("spec idea", prompting.spec.id, subdomain.id, carried, kind.name, idea, seeds, words, sample),
-                target=prompting.spec.id,
-                fact_ids=carried,
-                doc_type=kind.name,
-                idea=idea,
-                model=prompting.planner,
-                prompt_digest=prompt,
-                words=words,
-                seeds=seeds,
-                sample=sample,
-                domain=tree.domain_of(subdomain).id,
-                subdomain=subdomain.id,
-            )
-            number += 1
+    for slot in slots(quotas, made, turns):
+        subdomain = tree.subdomains[slot.subject]
+        carried = _next(prompting.tellable(subdomain), told, prompting.about.assertions_per_document)
+        words = draw_words(config.write.words or slot.kind.words, config.seed, slot.number)
+        seeds = draw(pools, config.seed, slot.number)
+        place = ("spec idea", prompting.spec.id, subdomain.id, carried, slot.kind.name)
+        yield DocIdea(
+            id=digest(*place, slot.idea, seeds, words, slot.sample),
+            target=prompting.spec.id,
+            fact_ids=carried,
+            doc_type=slot.kind.name,
+            idea=slot.idea,
+            model=prompting.planner,
+            prompt_digest=prompt,
+            words=words,
+            seeds=seeds,
+            sample=slot.sample,
+            domain=tree.domain_of(subdomain).id,
+            subdomain=subdomain.id,
+        )
 
 
 def taken_over(ideas: Iterable[DocIdea], prompting: SpecPrompting) -> Iterator[DocIdea]:

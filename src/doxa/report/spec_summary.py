@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from doxa.report.spec_facts import SpecLine, gather_spec
 from doxa.report.spec_page import headline
 from doxa.report.spec_warnings import spec_warnings
+from doxa.report.summary import print_cautions, print_page
 from doxa.report.table import ARM_NAMES, interval, number
 from doxa.run.folder import RunFolder
 
@@ -53,17 +54,8 @@ def print_spec_summary(folder: RunFolder, console: Console) -> None:
         # in a narrow terminal its lines wrap, which is better than numbers that are cut
         Console(file=console.file, width=max(console.width, 60 + 24 * (len(arms) + len(later)))).print(table)
         console.print(Text(LEGEND, "dim"))
-    cautions = spec_warnings(facts)
-    if cautions:
-        console.print(Text("\nRead with care", "yellow"))
-        listed = Table.grid(padding=(0, 1, 0, 1))
-        for caution in cautions:
-            listed.add_row("·", Text(caution))
-        console.print(listed)
-    page = folder / "report.html"
-    if page.exists():
-        # one unbroken line: terminals make only those clickable
-        console.print(Text.assemble("\nreport: ", (str(page), "bold")), soft_wrap=True)
+    print_cautions(spec_warnings(facts), console)
+    print_page(folder, console)
 
 
 def _cell(line: SpecLine, arm: str) -> Text:

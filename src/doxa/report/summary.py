@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from doxa.report.facts import RunFacts, gather
@@ -24,7 +25,6 @@ LEGEND = (
 
 def print_summary(folder: RunFolder, console: Console) -> None:
     """Print verdict, score table, warnings and the path of the report. Raises DoxaError for a broken run folder."""
-    from rich.table import Table
     from rich.text import Text
 
     facts = gather(folder)
@@ -36,13 +36,27 @@ def print_summary(folder: RunFolder, console: Console) -> None:
         console.print()
         console.print(_score_table(facts))
         console.print(Text(LEGEND, "dim"))
-    cautions = warnings(facts)
+    print_cautions(warnings(facts), console)
+    print_page(folder, console)
+
+
+def print_cautions(cautions: Sequence[str], console: Console) -> None:
+    """What to keep in mind when reading the numbers; nothing where there is nothing."""
+    from rich.table import Table
+    from rich.text import Text
+
     if cautions:
         console.print(Text("\nRead with care", "yellow"))
         listed = Table.grid(padding=(0, 1, 0, 1))
         for caution in cautions:
             listed.add_row("·", Text(caution))
         console.print(listed)
+
+
+def print_page(folder: RunFolder, console: Console) -> None:
+    """Where report.html lies, if it is there."""
+    from rich.text import Text
+
     page = folder / "report.html"
     if page.exists():
         # one unbroken line: terminals make only those clickable
