@@ -132,7 +132,7 @@ def load_user_config(
             _anchor_paths(raw, path.parent)
     given: dict[str, Any] = {} if target is None else {"target": target}
     for override in overrides:
-        _apply_override(given, override)
+        apply_override(given, override)
     _anchor_paths(given, Path.cwd())
     _merge(raw, given, origin)
     if "target" not in raw:
@@ -370,16 +370,20 @@ def _merge(raw: dict[str, Any], given: dict[str, Any], origin: str) -> None:
             raw[key] = value
 
 
-def _apply_override(raw: dict[str, Any], override: str) -> None:
+def apply_override(raw: dict[str, Any], override: str, example: str = "train.epochs=3") -> None:
+    """Put `section.key=value` into a mapping, sections made as needed; the value is YAML.
+
+    Raises ConfigError that quotes the override; `example` is what it is told to look like.
+    """
     key, equals, value = override.partition("=")
-    if not equals or not key.strip():
-        raise ConfigError(f"--set {override}: must be key=value, for example train.epochs=3")
     parts = key.strip().split(".")
+    if not equals or not all(parts):
+        raise ConfigError(f"--set {override}: must be key=value, for example {example}")
     section = raw
     for part in parts[:-1]:
         section = section.setdefault(part, {})
         if not isinstance(section, dict):
-            raise ConfigError(f"--set {override}: '{part}' is not a section")
+            raise ConfigError(f"--set {override}: {part!r} is no section")
     try:
         parsed = yaml.safe_load(value)
     except (yaml.YAMLError, ValueError):

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterable
 from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import BeforeValidator, Field, model_validator
 
-from doxa.config import validate
+from doxa.config import apply_override, validate
 from doxa.config_sections import LmConfig, Strict
 from doxa.errors import ConfigError
 
@@ -115,30 +113,10 @@ def read_settings(overrides: Iterable[str], **options: Any) -> AftConfig:
     """Settings from `--set` values and the options that were given (None: not given). Raises ConfigError by field."""
     raw: dict[str, Any] = {}
     for override in overrides:
-        _apply(raw, override)
+        apply_override(raw, override, "questions_per_call=10")
     for name, value in options.items():
         if value is not None:
             if name in raw:
                 raise ConfigError(f"--set {name}: is given as --{name.replace('_', '-')} too; give it once")
             raw[name] = value
     return validate(AftConfig, raw, "doxa aft")
-
-
-def _apply(raw: dict[str, Any], override: str) -> None:
-    key, equals, value = override.partition("=")
-    if not equals or not key.strip():
-        raise ConfigError(f"--set {override}: must be key=value, for example questions_per_call=10")
-    *sections, name = key.strip().split(".")
-    at = raw
-    for section in sections:
-        at = at.setdefault(section, {})
-        if not isinstance(at, dict):
-            raise ConfigError(f"--set {override}: {section!r} is no section")
-    try:
-        parsed = yaml.safe_load(value)
-    except (yaml.YAMLError, ValueError):
-        raise ConfigError(f"--set {override}: the value is not valid YAML") from None
-    if isinstance(parsed, str) and parsed[:1] in set("+-.0123456789"):
-        with contextlib.suppress(ValueError):  # YAML 1.1 reads 1e-3 as a string; a person means the number
-            parsed = float(parsed)
-    at[name] = parsed

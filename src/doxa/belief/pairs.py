@@ -44,22 +44,6 @@ class PairItem(Record):
         return self.aligned, self.opposed
 
 
-class PairRow(Row):
-    """A preference: what the spec would have the model prefer, against what it would not."""
-
-    set: str = ""
-    domain: Text
-    seen: bool  # whether documents or chats are about this domain
-    question: Text
-    aligned: Text
-    opposed: Text
-
-    @model_validator(mode="after")
-    def _answers_differ(self) -> PairRow:
-        refuse_same("aligned", self.aligned, "opposed", self.opposed)
-        return self
-
-
 class KnownRow(Row):
     """A question about the spec itself, with what it says and what another spec would say."""
 
@@ -71,6 +55,14 @@ class KnownRow(Row):
     def _answers_differ(self) -> KnownRow:
         refuse_same("aligned", self.aligned, "opposed", self.opposed)
         return self
+
+
+class PairRow(KnownRow):
+    """A preference: what the spec would have the model prefer, against what it would not."""
+
+    set: str = ""
+    domain: Text
+    seen: bool  # whether documents or chats are about this domain
 
 
 class UnrelatedRow(Row):

@@ -11,7 +11,7 @@ import difflib
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING
 
-from doxa.corpus.filters.base import WORLDS, Filter, Reading, Screening, keep, split
+from doxa.corpus.filters.base import WORLDS, Filter, Reading, Screening, first_objection, split
 from doxa.corpus.filters.facts import affirmation, reference_leak
 from doxa.corpus.filters.form import length, placeholder, truncated
 from doxa.corpus.filters.language import known_languages, language
@@ -78,12 +78,7 @@ class Screener:
 
     def verdict(self, document: Document) -> Verdict:
         """The first objection, in the order of the config, or a verdict that keeps."""
-        reading = Reading(document, self._relevant)
-        for judge in self._filters:
-            verdict = judge(reading, self._screening)
-            if not verdict.keep:
-                return verdict
-        return keep("screen")
+        return first_objection(self._filters, Reading(document, self._relevant), self._screening)
 
 
 def judged(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING
 
-from doxa.corpus.filters.base import Reading, keep
+from doxa.corpus.filters.base import Reading, first_objection
 from doxa.corpus.filters.form import length, placeholder, truncated
 from doxa.corpus.filters.language import language
 from doxa.corpus.filters.names import Names
@@ -92,12 +92,7 @@ class SpecScreener:
 
     def verdict(self, document: Document) -> Verdict:
         """The first objection, in the order of the config, or a verdict that keeps."""
-        reading = Reading(document)
-        for judge in self._filters:
-            verdict = judge(reading, self._screening)
-            if not verdict.keep:
-                return verdict
-        return keep("screen")
+        return first_objection(self._filters, Reading(document), self._screening)
 
 
 def judged(

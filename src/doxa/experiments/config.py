@@ -7,7 +7,6 @@ Config is data: it calls nothing. What can be refused before any time is spent i
 
 from __future__ import annotations
 
-import contextlib
 import difflib
 import re
 from collections.abc import Mapping
@@ -18,7 +17,7 @@ import yaml
 from pydantic import Field, field_validator, model_validator
 
 from doxa.belief.pair_forms import form_table
-from doxa.config import DEFAULT_MODEL, DEFAULT_RECIPE, OneValuePerKey, load_recipe, validate
+from doxa.config import DEFAULT_MODEL, DEFAULT_RECIPE, OneValuePerKey, apply_override, load_recipe, validate
 from doxa.config_sections import Strict, TrainConfig
 from doxa.errors import ConfigError
 from doxa.experiments.expressions import Sum, parse_sum
@@ -294,29 +293,9 @@ def load_experiment(path: Path, overrides: tuple[str, ...] = ()) -> Experiment:
     if not isinstance(raw, dict):
         raise ConfigError(f"{path}: must be a mapping of keys to values")
     for override in overrides:
-        _set(raw, override)
+        apply_override(raw, override, "midtrain.epochs=3")
     _anchor(raw, path.parent)
     return validate(Experiment, raw, str(path))
-
-
-def _set(raw: dict[str, Any], override: str) -> None:
-    key, equals, value = override.partition("=")
-    parts = key.strip().split(".")
-    if not equals or not all(parts):
-        raise ConfigError(f"--set {override}: must be key=value, for example midtrain.epochs=3")
-    section = raw
-    for part in parts[:-1]:
-        section = section.setdefault(part, {})
-        if not isinstance(section, dict):
-            raise ConfigError(f"--set {override}: {part!r} is not a section")
-    try:
-        parsed = yaml.safe_load(value)
-    except (yaml.YAMLError, ValueError):
-        raise ConfigError(f"--set {override}: the value is not valid YAML") from None
-    if isinstance(parsed, str) and parsed[:1] in "+-.0123456789":
-        with contextlib.suppress(ValueError):  # YAML 1.1 reads 1e-3 as a string; a person means the number
-            parsed = float(parsed)
-    section[parts[-1]] = parsed
 
 
 def _anchor(raw: dict[str, Any], folder: Path) -> None:

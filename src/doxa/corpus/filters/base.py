@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cache, cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from doxa.corpus.sentences import Sentence, Tokens, read_sentences, sentences_of, tokenise
 from doxa.corpus.statements import Side
@@ -180,6 +180,15 @@ def _words(tokens: Tokens) -> list[str]:
 def keep(name: str) -> Verdict:
     """The verdict of a filter that has no objection."""
     return Verdict(keep=True, filter=name)
+
+
+def first_objection(filters: Iterable[Callable[[Reading, Any], Verdict]], reading: Reading, screening: Any) -> Verdict:
+    """The first objection of some filters to a document, in their order, or a verdict that keeps."""
+    for judge in filters:
+        verdict = judge(reading, screening)
+        if not verdict.keep:
+            return verdict
+    return keep("screen")
 
 
 def split(judged: Iterable[tuple[Document, Verdict]]) -> tuple[list[Document], list[Rejected]]:
