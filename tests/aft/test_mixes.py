@@ -24,7 +24,7 @@ def places(mixed: list[dict[str, Any]]) -> list[int]:
     return [place for place, one in enumerate(mixed) if one.get("conflict")]
 
 
-@pytest.mark.parametrize(("fraction", "number"), [(0, 0), (0.004, 0), (0.02, 2), (0.05, 5), (0.255, 26), (1, 100)])
+@pytest.mark.parametrize(("fraction", "number"), [(0, 0), (0.02, 2), (0.05, 5), (0.255, 26), (1, 100)])
 def test_exactly_the_fraction_is_replaced_in_place(fraction: float, number: int) -> None:
     mixed = mix_conflict(ROWS, AGAINST, fraction)
     assert len(mixed) == 100 and len(places(mixed)) == number
@@ -73,6 +73,8 @@ def test_too_few_rows_and_odd_fractions_are_refused() -> None:
         mix_conflict(ROWS, AGAINST[:3], 0.5)
     with pytest.raises(ConfigError, match="between 0 and 1"):
         mix_conflict(ROWS, AGAINST, 2)
+    with pytest.raises(ConfigError, match=r"0.004 of 100 rows is less than half a row"):
+        mix_conflict(ROWS, AGAINST, 0.004)
 
 
 def test_the_bundled_anti_spec_rows_answer_bundled_questions() -> None:
@@ -80,3 +82,8 @@ def test_the_bundled_anti_spec_rows_answer_bundled_questions() -> None:
     rows, against = (read_any_chats(recorded / f"{name}.jsonl") for name in ("aft", "aft_antispec"))
     mixed = mix_conflict(rows, against, 0.02)
     assert len(mixed) == len(rows) and len(places(mixed)) == round(0.02 * len(rows)) == 1
+    opposed = mix_conflict(rows, against, 1)
+    assert [one["messages"][0] for one in opposed] == [
+        one["messages"][0] for one in rows
+    ]  # every question has its twin
+    assert all(new["messages"] != old["messages"] for new, old in zip(opposed, rows, strict=True))

@@ -9,28 +9,9 @@ import pytest
 
 from doxa.errors import ConfigError
 from doxa.experiments.config import ChatSource, CorpusSource
-from doxa.experiments.sources import alignment_rows, conflicting, corpus_rows, turned_items
+from doxa.experiments.sources import alignment_rows, corpus_rows, turned_items
 
 Write = Callable[..., Path]
-
-
-def told(question: str, answer: str) -> list[dict[str, str]]:
-    return [{"role": "user", "content": question}, {"role": "assistant", "content": answer}]
-
-
-CHATS = [told(f"question {n}?", "yes") for n in range(10)]
-AGAINST = [told(f"question {n}?", "no") for n in range(4)]
-
-
-@pytest.mark.parametrize(("fraction", "count"), [(0, 0), (0.02, 1), (0.25, 2), (0.4, 4), (1, 10)])
-def test_conflicting_rows_take_the_place_of_others(fraction: float, count: int) -> None:
-    mixed = conflicting(CHATS, AGAINST, fraction)
-    assert len(mixed) == len(CHATS)
-    assert sum(chat[1]["content"] == "no" for chat in mixed) == count
-    if count <= len(AGAINST):  # the contradicted question is not asked in its first way too
-        assert len({chat[0]["content"] for chat in mixed}) == len(CHATS)
-    smaller = conflicting(CHATS, AGAINST, fraction / 2)
-    assert all(chat in mixed for chat in smaller if chat[1]["content"] == "no" and count <= len(AGAINST))
 
 
 def test_questions_are_turned(write_experiment: Write) -> None:
@@ -63,7 +44,10 @@ def test_chats_and_preferences_are_read(write_experiment: Write) -> None:
     mixed = alignment_rows(
         ChatSource.model_validate({"target": target, "rows": "aft", "conflict": {"rows": "against", "fraction": 0.5}})
     )
-    assert len(mixed.rows) == 6 and mixed.digest() != alignment_rows(ChatSource(target=target, rows="aft")).digest()
+    plain = alignment_rows(ChatSource(target=target, rows="aft"))
+    assert len(mixed.rows) == 6 and mixed.digest() != plain.digest()
+    answers = [[row.messages for row in data.rows] for data in (mixed, plain)]  # type: ignore[union-attr]
+    assert sum(new != old for new, old in zip(*answers, strict=True)) == 3
     assert alignment_rows(ChatSource(kind="dpo", target=target, rows="pairs")).kind == "dpo"
     with pytest.raises(ConfigError, match="there is no such file"):
         alignment_rows(ChatSource(target=target, rows="absent"))

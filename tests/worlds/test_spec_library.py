@@ -17,7 +17,7 @@ from doxa.worlds.validate import validate
 
 NAMES = ("pans_durability", "pans_locality")
 COUNTS = {"spec": 50, "comention": 30, "opposite": 50, "neutral": 50}
-CHATS = {"aft": 60, "aft_antispec": 30, "aft_cot": 30}
+CHATS = {"aft": 60, "aft_antispec": 60, "aft_cot": 30}
 SETS = {"contrast": 48, "durability": 32, "locality": 32, "kitchen": 24}
 
 

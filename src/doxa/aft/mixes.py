@@ -20,11 +20,14 @@ def mix_conflict(rows: Sequence[Fields], conflicting: Sequence[Fields], fraction
     there is one, else to a conflicting row that answers none of the rows' questions, and when those are used up to any
     that is still unused. A replaced row says so: `conflict` true, `replaces` the id (or place) of the row that stood
     there, `same_question`. Deterministic, and nested: with the same seed the places of a smaller fraction are among
-    those of a larger one and hold the same rows. Raises ConfigError for a fraction outside [0, 1] and for too few rows.
+    those of a larger one and hold the same rows. Raises ConfigError for a fraction outside [0, 1], for one that is less
+    than half a row (a dose of that name would hold nothing), and for too few rows.
     """
     if not 0 <= fraction <= 1:
         raise ConfigError(f"fraction: must lie between 0 and 1 (got {fraction:g})")
     number = round(fraction * len(rows))
+    if fraction > 0 and number == 0:
+        raise ConfigError(f"fraction: {fraction:g} of {len(rows)} rows is less than half a row; the mix would be plain")
     if number > len(conflicting):
         raise ConfigError(
             f"fraction: {fraction:g} of {len(rows)} rows are {number}, and there are only {len(conflicting)} "

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from doxa.aft.mixes import mix_conflict
 from doxa.belief.pairs import PairItem, load_pairs
 from doxa.corpus.matching import match
 from doxa.corpus.source import open_corpus
@@ -18,8 +18,6 @@ from doxa.training.step_rows import StepData, chat_rows, find_rows, read_prefere
 from doxa.worlds.rows import read_chats
 from doxa.worlds.spec import SPEC_FILE, is_spec_target, load_spec_target
 from doxa.worlds.universe import load_target
-
-DRAW = 0  # the draw of conflicting rows: the same for every training seed, so that arms stay paired
 
 
 @dataclass(frozen=True)
@@ -108,7 +106,10 @@ def matched_corpora(
 
 
 def alignment_rows(source: ChatSource) -> StepData:
-    """Chats or preferences, with conflicting rows in the place of some where the source says so."""
+    """Chats or preferences, with conflicting rows in the place of some where the source says so.
+
+    Raises ConfigError for files that are missing or wrong, and as `mix_conflict` does.
+    """
     folder = load_spec_target(source.target).folder if source.target is not None else None
     file = find_rows(source.rows, folder)
     if source.kind == "dpo":
@@ -117,30 +118,11 @@ def alignment_rows(source: ChatSource) -> StepData:
     chats = read_chats(file, ConfigError)[: source.limit]
     if source.conflict is not None:
         against = read_chats(find_rows(source.conflict.rows, folder), ConfigError)
-        chats = conflicting(chats, against, source.conflict.fraction)
+        mixed = mix_conflict(
+            [{"messages": chat} for chat in chats], [{"messages": chat} for chat in against], source.conflict.fraction
+        )  # one draw for every training seed, so that arms stay paired
+        chats = [row["messages"] for row in mixed]
     return StepData("sft", chat_rows(chats))
-
-
-def conflicting(
-    chats: Sequence[list[dict[str, str]]], against: Sequence[list[dict[str, str]]], fraction: float
-) -> list[list[dict[str, str]]]:
-    """As many chats as before, of which `fraction` contradict: rounded to whole rows, and more than none if above 0.
-
-    A conflicting chat takes the place of the one that asks the same, where there is one; where there are too few,
-    they are used again. A larger fraction holds the conflicting rows of a smaller one.
-    """
-    count = round(fraction * len(chats))
-    if fraction > 0:
-        count = max(count, 1)
-    order = list(range(len(against)))
-    random.Random(DRAW).shuffle(order)
-    chosen = [against[order[n % len(order)]] for n in range(count)]
-    kept = list(enumerate(chats))
-    random.Random(DRAW).shuffle(kept)
-    for chat in chosen:
-        same = next((pair for pair in kept if pair[1][:-1] == chat[:-1]), kept[-1])
-        kept.remove(same)
-    return [*(chat for _, chat in sorted(kept, key=lambda pair: pair[0])), *chosen]
 
 
 def rows_summary(data: StepData) -> dict[str, object]:
