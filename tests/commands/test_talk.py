@@ -168,6 +168,23 @@ def test_chat_takes_questions_from_files(app: typer.Typer, run: Path, tmp_path: 
         read_questions(text)
 
 
+@pytest.mark.parametrize("blank", ["", "  ", "\n"])
+def test_an_empty_question_is_refused_before_any_other_is_asked(app: typer.Typer, run: Path, blank: str) -> None:
+    with pytest.raises(ConfigError, match="--ask: the question is empty"):
+        say(app, "chat", str(run), "--ask", "How many hearts?", "--ask", blank, "--arms", "base")
+    assert not (run / "chat.jsonl").exists()
+
+
+def test_blank_lines_of_a_file_are_no_questions(tmp_path: Path) -> None:
+    for name, row in (("q.txt", "One?"), ("q.jsonl", '{"question": "One?"}')):
+        file = tmp_path / name
+        file.write_text(f"\n \t\n{row}\n\n   ")
+        assert read_questions(file) == ["One?"]
+        file.write_text("\n \t\n   ")
+        with pytest.raises(ConfigError, match=f"{name}: holds no questions"):
+            read_questions(file)
+
+
 def test_wide_terminals_get_columns_and_narrow_ones_a_stack() -> None:
     exchange = Exchange(
         at="now", question="?", answers={"base": "three", "trained": "five"}, checkpoints={}, turn=0, tokens=5,

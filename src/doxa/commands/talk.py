@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from doxa.errors import ConfigError
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -47,7 +49,8 @@ def chat(
     from doxa.belief.talk import open_talk, read_questions, write_down
 
     console = Console(highlight=False)
-    given = [*(ask or []), *(read_questions(questions) if questions is not None else [])]
+    asked = [_not_blank(question) for question in ask or []]
+    given = [*asked, *(read_questions(questions) if questions is not None else [])]
     with Console(stderr=True).status("loading"):
         chosen = tuple(dict.fromkeys(part.strip() for part in arms.split(",") if part.strip()))
         talk = replace(open_talk(run, chosen), tokens=tokens, temperature=temperature, seed=seed, keep=keep)
@@ -159,6 +162,12 @@ def show_forecast(own: Forecast, among: Rank | None, model: str, console: Consol
             value = f"{figure.interval.value:6.2f} [{figure.interval.low:.2f}, {figure.interval.high:.2f}]"
             line(f"  {name:<28} {value}  n {figure.n}")
     line(CAVEAT)
+
+
+def _not_blank(question: str) -> str:
+    if not question.strip():
+        raise ConfigError(f"--ask: the question is empty (got {question!r}); write one, or leave --ask out to type it")
+    return question.strip()
 
 
 def _typed(console: Console) -> Iterator[str]:
