@@ -164,10 +164,13 @@ def questions_of(job: DepthJob, subject: Subject) -> list[Question]:
 
 
 def _internal(job: DepthJob, subject: Subject, loaded: Loaded, rows: DepthRows) -> bool:
+    from doxa.internals.arm import target_pairs
     from doxa.internals.axis import ArmActivations, read_arm
     from doxa.internals.truth_statements import statements_digest
 
-    asked = [[item.model_dump() for item in job.world.items], job.world.universe.model_dump(), statements_digest()]
+    # what is read, and no more: other items and the rest of the universe may change and these stay
+    pairs = target_pairs(job.world.universe, job.world.items)
+    asked = [[pair.model_dump() for pair in pairs], statements_digest()]
     path = job.parts / f"internal-{subject.arm}-{part_key(job, subject, asked)}.npz"
     missing = not path.exists()
     if missing:
