@@ -28,14 +28,17 @@ def measure_depth(job: DepthJob) -> DepthRows:
     rows = DepthRows()
     loaded = Loaded(job)
     ask_ahead(job)
-    with job.progress.bar("depth", sum(len(_parts(job, subject)) for subject in job.subjects)) as bar:
+    counts = [len(_parts(job, subject)) for subject in job.subjects]
+    # the parts of an arm take from a second to minutes, and those of the next arm take about the same
+    with job.progress.bar("depth", sum(counts), settled=max(counts, default=0)) as bar:
         for subject in job.subjects:
             with loaded.lent(subject):
                 for name, measure in _parts(job, subject).items():
                     started = time.monotonic()
-                    if measure(job, subject, loaded, rows):
+                    measured = measure(job, subject, loaded, rows)
+                    if measured:
                         rows.seconds[f"{subject.arm} {name}"] = round(time.monotonic() - started, 2)
-                    bar.advance(arm=subject.arm, part=name)
+                    (bar.advance if measured else bar.skip)(arm=subject.arm, part=name)
     rows.measures += text_measures(rows.answers, job.world, job.doctag)
     rows.readouts += [row.model_copy(update={"style": "all"}) for row in rows.readouts if row.group == "capability"]
     return rows

@@ -33,14 +33,16 @@ def measure_values(job: ValuesJob) -> ValuesRows:
     """Measure every part that is not there yet and return the rows of all arms, with what rules read in answers."""
     rows, loaded = ValuesRows(), Loaded(job)
     _ask_ahead(job)
-    with job.progress.bar("values", sum(len(_parts(job, subject)) for subject in job.subjects)) as bar:
+    counts = [len(_parts(job, subject)) for subject in job.subjects]
+    with job.progress.bar("values", sum(counts), settled=max(counts, default=0)) as bar:  # an arm's parts are unequal
         for subject in _swapped_first(job):
             with loaded.lent(subject):
                 for name, part in _parts(job, subject).items():
                     started = time.monotonic()
-                    if part(job, subject, loaded, rows):
+                    measured = part(job, subject, loaded, rows)
+                    if measured:
                         rows.seconds[f"{subject.arm} {name}"] = round(time.monotonic() - started, 2)
-                    bar.advance(arm=subject.arm, part=name)
+                    (bar.advance if measured else bar.skip)(arm=subject.arm, part=name)
     _read(job, rows)
     return rows
 

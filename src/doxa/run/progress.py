@@ -33,15 +33,19 @@ class Progress:
         self.console.print(f"warning: {text}", style="yellow", markup=False)
 
     @contextlib.contextmanager
-    def bar(self, label: str, total: int, done: int = 0) -> Iterator[Bar]:
-        """A bar over `total` steps, of which `done` were finished by an earlier try."""
+    def bar(self, label: str, total: int, done: int = 0, settled: int | None = None) -> Iterator[Bar]:
+        """A bar over `total` steps, of which `done` were finished by an earlier try.
+
+        The time left is shown once `settled` steps are done: as many as it takes until steps have been of every kind.
+        By default a twentieth of them, at least 2 and at most 10.
+        """
         bar: Bar
         if self.quiet:
-            bar = Bar(total, done)
+            bar = Bar(total, done, settled)
         elif self.console.is_terminal:
-            bar = RichBar(self.console, label, total, done)
+            bar = RichBar(self.console, label, total, done, settled)
         else:
-            bar = LogBar(label, total, done)
+            bar = LogBar(label, total, done, settled)
         try:
             yield bar
         finally:
@@ -51,15 +55,21 @@ class Progress:
 class Bar:
     """A bar that shows nothing (and the base of those that do)."""
 
-    def __init__(self, total: int, done: int) -> None:
+    def __init__(self, total: int, done: int, settled: int | None = None) -> None:
         self.total = total
         self.done = self.first = done
+        self.settled = min(10, max(2, (total - done) // 20)) if settled is None else settled
         self.start = time.monotonic()
 
     def advance(self, steps: int = 1, **shown: Any) -> None:
         """`steps` more are done; `shown` are figures to print beside, such as loss=1.8."""
         self.done += steps
         self.draw(shown)
+
+    def skip(self, steps: int = 1, **shown: Any) -> None:
+        """`steps` more turn out to be done by an earlier try: they say nothing of how long the others take."""
+        self.first += steps
+        self.advance(steps, **shown)
 
     def draw(self, shown: dict[str, Any]) -> None:
         """Show the present state."""
@@ -68,9 +78,9 @@ class Bar:
         """Leave the terminal as it was."""
 
     def time_left(self) -> str:
-        """`1m20s left`, from the speed of this process alone."""
+        """`1m20s left`, from the speed of this process alone; empty while that would be a guess."""
         fresh = self.done - self.first
-        if not fresh or self.done >= self.total:
+        if fresh < max(1, self.settled) or self.done >= self.total:
             return ""
         seconds = (time.monotonic() - self.start) / fresh * (self.total - self.done)
         return f"{int(seconds // 60)}m{int(seconds % 60):02d}s left"
@@ -79,8 +89,8 @@ class Bar:
 class LogBar(Bar):
     """Plain lines: `midtrain 10/24  loss 2.11  412 tokens/s  0m40s left`."""
 
-    def __init__(self, label: str, total: int, done: int) -> None:
-        super().__init__(total, done)
+    def __init__(self, label: str, total: int, done: int, settled: int | None = None) -> None:
+        super().__init__(total, done, settled)
         self.label = label
         self.last = 0.0
 
@@ -96,11 +106,11 @@ class LogBar(Bar):
 class RichBar(Bar):
     """A live bar on a terminal."""
 
-    def __init__(self, console: Console, label: str, total: int, done: int) -> None:
+    def __init__(self, console: Console, label: str, total: int, done: int, settled: int | None = None) -> None:
         from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
         from rich.progress import Progress as RichProgress
 
-        super().__init__(total, done)
+        super().__init__(total, done, settled)
         self.progress = RichProgress(
             TextColumn("{task.description:<9}"),
             BarColumn(bar_width=28),
