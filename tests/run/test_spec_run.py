@@ -17,13 +17,17 @@ import pytest
 from doxa.belief.store import read_readouts, read_scores
 from doxa.corpus.parquet import read_corpus
 from doxa.errors import ConfigError, RunFolderError, StaleRunError
-from doxa.records import Document
+from doxa.records import DocIdea, Document
 from doxa.run.folder import RunFolder, read_json, read_rows
 from doxa.run.kinds import stages_of
 from doxa.run.progress import Progress
 from doxa.run.runner import RunRequest, open_run, run_stages
 from doxa.run.spec_pipeline import SPEC_STAGES
+from doxa.run.spec_run import SpecRun
 from doxa.run.stages import read_states
+from doxa.worlds.spec import load_spec_target, read_spec
+from doxa.worlds.spec_rules import rules_only
+from doxa.worlds.spec_tree import SpecTree, read_tree
 from doxa.worlds.universe import LIBRARY
 
 SETS = (
@@ -215,6 +219,47 @@ def test_the_controls_run_too(corpus: str, tiny_model: Path, tmp_path: Path) -> 
     assert counts["attributing"] == (1 if corpus == "opposite" else pytest.approx(0, abs=0.2))
 
 
+def test_in_mode_rules_no_reason_reaches_what_is_planned_and_written_from(tiny_model: Path, tmp_path: Path) -> None:
+    asked = request(tiny_model, tmp_path / "out", "spec.mode=rules", "documents=null")
+    run(asked, last="tree")
+    _, config, _ = open_run(asked)
+    here = SpecRun(config, RunFolder(tmp_path / "out"))
+    assert here.tree == rules_of("pans_durability")
+    counts = read_json(tmp_path / "out/stages/tree/done.json")["counts"]
+    assert counts["reasons_cut"] == 12 and counts["values_and_beliefs_left_out"] == 6
+    for subdomain in here.prompting.subjects:
+        request_of_types = here.prompting.types(subdomain, 3, [], 0)
+        assert "because" not in request_of_types.messages[-1].content  # the whole spec stands in the turn before
+
+
+def test_a_plan_taken_over_loses_in_mode_rules_what_is_no_rule(
+    undisturbed: Path, tiny_model: Path, tmp_path: Path
+) -> None:
+    sets = ("spec.mode=rules", f"spec.plan_from={undisturbed}", "generator=openai/gpt-4.1-mini")
+    run(request(tiny_model, tmp_path / "rules", *sets), last="plan")
+    assert read_tree_of(tmp_path / "rules") == rules_of("pans_durability")
+    before, after = (read_rows(out / "stages/plan/ideas.jsonl", DocIdea) for out in (undisturbed, tmp_path / "rules"))
+    rules = {assertion.id for assertion in rules_of("pans_durability").assertions}
+    assert {idea.id for idea in after} == {idea.id for idea in before if rules & set(idea.fact_ids)}
+    assert all(set(idea.fact_ids) <= rules for idea in after)
+    counts = read_json(tmp_path / "rules/stages/plan/done.json")["counts"]
+    assert counts["ideas"] + counts["ideas_without_rules"] == len(before) and counts["ideas"]
+    run(request(tiny_model, tmp_path / "values", *sets[1:]), last="plan")
+    assert [idea.id for idea in read_rows(tmp_path / "values/stages/plan/ideas.jsonl", DocIdea)] == [
+        idea.id for idea in before
+    ]
+
+
+def rules_of(target: str) -> SpecTree:
+    loaded = load_spec_target(target)
+    assert loaded.tree is not None
+    return rules_only(loaded.tree, loaded.spec)[0]
+
+
+def read_tree_of(out: Path) -> SpecTree:
+    return read_tree(out / "target/tree.yaml", read_spec(out / "target/spec.md"))
+
+
 def misname(own: Path, rows: int) -> None:
     """Let some recorded documents tell of another model."""
     file = own / "recorded/docs.jsonl"
@@ -268,8 +313,21 @@ def test_a_spec_that_speaks_of_another_model_is_refused(own: Path, tiny_model: P
     spec = own / "spec.md"
     spec.write_text(spec.read_text().replace("{model_name}", "Qwen").replace("Qwen values", "{model_name} values", 1))
     (own / "tree.yaml").unlink()
-    with pytest.raises(ConfigError, match=r"spec\.md calls SmolLM by another name \(Qwen"):
+    with pytest.raises(ConfigError, match=r"own/spec\.md: calls SmolLM otherwise: Qwen.*spec\.identity: warn"):
         run(request(tiny_model, tmp_path / "out", "plan.model=openai/gpt-4.1-mini", target=str(own)))
+
+
+def test_the_value_of_a_spec_is_looked_at_too_and_may_be_meant(
+    own: Path, tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    spec = own / "spec.md"
+    spec.write_text(spec.read_text().replace('value: "{model_name}', 'value: "Qwen', 1))
+    with pytest.raises(ConfigError, match=r"spec\.md: value: calls SmolLM otherwise: Qwen"):
+        run(request(tiny_model, tmp_path / "out", target=str(own)), last="tree")
+    meant = request(tiny_model, tmp_path / "out", "spec.identity=warn", target=str(own))
+    run_stages(meant, Progress(), last="tree")
+    assert "value: calls SmolLM otherwise: Qwen" in capsys.readouterr().err
+    assert (tmp_path / "out/target/tree.yaml").exists()
 
 
 def test_what_a_run_without_a_tree_needs_is_said(own: Path, tiny_model: Path, tmp_path: Path) -> None:

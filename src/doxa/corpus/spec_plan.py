@@ -7,7 +7,7 @@ what becomes of an idea: its place in the tree, the assertions that it carries, 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Set
 from typing import TYPE_CHECKING
 
 from doxa.corpus.brainstorm import slots
@@ -78,11 +78,16 @@ def spec_ideas(
         )
 
 
-def taken_over(ideas: Iterable[DocIdea], prompting: SpecPrompting) -> Iterator[DocIdea]:
-    """The ideas of another corpus's plan, to be written with this corpus's prompt: same ids, so documents pair."""
+def taken_over(ideas: Iterable[DocIdea], prompting: SpecPrompting, cut: Set[str] = frozenset()) -> Iterator[DocIdea]:
+    """The ideas of another corpus's plan, to be written with this corpus's prompt: same ids, so documents pair.
+
+    `cut` are assertions that this corpus's tree lacks; an idea that was to carry these alone is left out.
+    """
     prompt = prompting.prompt(prompting.written_with).digest
     for idea in ideas:
-        yield idea.model_copy(update={"prompt_digest": prompt, "recorded_id": None})
+        carried = tuple(name for name in idea.fact_ids if name not in cut)
+        if carried or not idea.fact_ids:
+            yield idea.model_copy(update={"fact_ids": carried, "prompt_digest": prompt, "recorded_id": None})
 
 
 def _next(ids: list[str], told: Counter[str], number: int) -> tuple[str, ...]:

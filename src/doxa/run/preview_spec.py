@@ -126,11 +126,16 @@ def corpus_steps(config: RunConfig, spec: Spec, tree: SpecTree, quotas: list[Cel
 
 def _known(folder: RunFolder, config: RunConfig) -> tuple[Spec, SpecTree | None, bool]:
     """The spec and its tree, from the run folder where it has one; and whether asking for the tree costs nothing."""
+    from doxa.worlds.spec_rules import rules_only
+
     target = target_of(config)
     run = SpecRun(config, folder)
     if (folder / SPEC).exists() and (folder / TREE).exists():
         return run.spec, run.tree, True
-    return target.spec, target.tree, not config.tree_digest
+    tree = target.tree
+    if tree is not None and run.about.rules:
+        tree, _ = rules_only(tree, target.spec)
+    return target.spec, tree, not config.tree_digest
 
 
 def _print_tree(tree: SpecTree, quotas: list[Cell], console: Console, made: bool) -> None:

@@ -23,10 +23,11 @@ from doxa.run.corpus_stages import (
 )
 from doxa.run.folder import each_row, write_rows
 from doxa.run.rows import stream_rows
-from doxa.run.spec_run import SpecRun, planned_run, target_of
+from doxa.run.spec_run import TREE, SpecRun, planned_run, target_of
 
 if TYPE_CHECKING:
     from doxa.run.stages import StageContext
+    from doxa.worlds.spec_tree import SpecTree
 
 CUT_SHARE = 0.05  # of answers without an end from which a longer limit is advised; forks met with 20% at 5,000 tokens
 
@@ -36,21 +37,32 @@ def spec_plan_stage(context: StageContext) -> dict[str, Any]:
     from doxa.corpus.spec_plan import taken_over
     from doxa.corpus.spec_recorded import plan_recorded
     from doxa.lm.recorded import RECORDED
+    from doxa.worlds.spec_tree import read_tree
 
     config, folder = context.config, context.folder
     run = SpecRun(config, folder)
+    left_out = 0
     if config.generator == RECORDED:
         ideas = plan_recorded(target_of(config), run.about.corpus, config.documents, config.seed)
     elif run.about.plan_from is not None:
-        earlier = each_row(planned_run(run.about.plan_from) / IDEAS, DocIdea)
-        ideas = list(taken_over(earlier, run.prompting))
+        source = planned_run(run.about.plan_from)
+        earlier = list(each_row(source / IDEAS, DocIdea))
+        # in the rules modes the tree has lost those that are no rules
+        cut = _assertions(read_tree(source / TREE, run.spec)) - _assertions(run.tree)
+        ideas = list(taken_over(earlier, run.prompting, cut))
+        left_out = len(earlier) - len(ideas)
         others = {idea.target for idea in ideas} - {run.spec.id}
         if others:
             raise ConfigError(f"spec.plan_from: {run.about.plan_from} plans documents of {', '.join(sorted(others))}")
     else:
         return _plan_by_model(context, run)
     write_rows(folder / IDEAS, ideas)
-    return {"ideas": len(ideas), "types": len({idea.doc_type for idea in ideas})}
+    counts = {"ideas": len(ideas), "types": len({idea.doc_type for idea in ideas})}
+    return counts | ({"ideas_without_rules": left_out} if left_out else {})
+
+
+def _assertions(tree: SpecTree) -> set[str]:
+    return {assertion.id for assertion in tree.assertions}
 
 
 def _plan_by_model(context: StageContext, run: SpecRun) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from doxa.run.spec_eval import spec_eval_stage
 from doxa.run.spec_run import plan_digest
 from doxa.run.spec_training import align_stage, spec_midtrain_stage
 from doxa.run.stages import Stage, StageContext
-from doxa.run.tree_stage import is_augmented, tree_stage
+from doxa.run.tree_stage import tree_stage
 
 if TYPE_CHECKING:
     from doxa.worlds.spec import SpecTarget
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 def resolve_spec(user: UserConfig) -> RunConfig:
     """The complete config of a run about a spec: names filled in, everything that decides its results digested."""
     from doxa.lm.recorded import RECORDED
+    from doxa.worlds.decompose import is_there
     from doxa.worlds.spec import bundled_specs, load_spec_target
 
     given = user.spec
@@ -42,8 +43,7 @@ def resolve_spec(user: UserConfig) -> RunConfig:
             f"spec.{'domains' if about.domains else 'subdomains'}: is for a spec that is to be decomposed; "
             f"{target.folder / 'tree.yaml'} has {len(target.tree.domains)} domains already"
         )
-    there = target.tree is not None and (not about.augmented or is_augmented(target.tree))
-    made = about.plan_from is None and not there
+    made = about.plan_from is None and not is_there(target.tree, about.mode)
     if user.generator == RECORDED and about.plan_from is not None:
         raise ConfigError("spec.plan_from: recorded documents were planned already; name a generator")
     if made and (user.plan.model or user.generator) == RECORDED:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from doxa.errors import TargetError
 from doxa.run.corpus_stages import check_models, write_usage
 from doxa.run.folder import write_json, write_whole
 from doxa.run.spec_run import (
@@ -19,6 +21,8 @@ from doxa.run.spec_run import (
     spec_config,
     target_of,
 )
+from doxa.worlds.spec import SPEC_FILE
+from doxa.worlds.spec_tree import TREE_FILE, read_tree, tree_yaml
 
 if TYPE_CHECKING:
     from doxa.run.stages import StageContext
@@ -28,32 +32,46 @@ if TYPE_CHECKING:
 
 
 def tree_stage(context: StageContext) -> dict[str, Any]:
-    """The spec and its tree: the target's own, that of another run, or by a model. Checks evals and names first."""
+    """The spec and its tree: the target's own, that of another run, or by a model. Checks evals and names first.
+
+    In mode rules a tree that is there already is taken without its reasons.
+    """
+    from doxa.worlds.decompose import is_there
+
     config, folder = context.config, context.folder
     target = target_of(config)
     evals = target.folder / "evals.json"
     if evals.exists():
         leaks_of(evals, names_of(config))  # a defect is said now, not after hours of training
         write_whole(folder / EVALS, evals.read_bytes())
-    refuse_misnamed_spec(target.spec, context)
+    refuse_misnamed_spec(target, context)
     about = spec_config(config)
     if about.plan_from is not None:
         source = planned_run(about.plan_from)
-        for relative in (SPEC, TREE):
-            write_whole(folder / relative, (source / relative).read_bytes())
-    elif target.tree is not None and (not about.augmented or is_augmented(target.tree)):
-        write_whole(folder / SPEC, (target.folder / "spec.md").read_bytes())
-        write_whole(folder / TREE, (target.folder / "tree.yaml").read_bytes())
-    else:
-        return _tree_by_model(context, target)
-    return _sizes(SpecRun(config, folder).tree)
+        return _tree_as_given(context, source / SPEC, source / TREE)
+    if is_there(target.tree, about.mode):
+        return _tree_as_given(context, target.folder / SPEC_FILE, target.folder / TREE_FILE)
+    return _tree_by_model(context, target)
+
+
+def _tree_as_given(context: StageContext, spec_file: Path, tree_file: Path) -> dict[str, Any]:
+    """Take a spec and its tree over; in the rules modes the tree without reasons, and what was cut is counted."""
+    from doxa.worlds.spec_rules import rules_only
+
+    run = SpecRun(context.config, context.folder)
+    write_whole(context.folder / SPEC, spec_file.read_bytes())
+    if not run.about.rules:
+        write_whole(context.folder / TREE, tree_file.read_bytes())
+        return _sizes(run.tree)
+    tree, cut = rules_only(read_tree(tree_file, run.spec), run.spec)
+    write_whole(context.folder / TREE, tree_yaml(tree))
+    return {**_sizes(run.tree), **{name: count for name, count in cut.items() if count}}
 
 
 def _tree_by_model(context: StageContext, target: SpecTarget) -> dict[str, Any]:
     from doxa.lm.models import open_models
     from doxa.worlds.asking import draft_prompt
     from doxa.worlds.decompose import PROMPTS
-    from doxa.worlds.spec_tree import tree_yaml
 
     config, folder = context.config, context.folder
     check_models(config)
@@ -79,16 +97,11 @@ def _tree_by_model(context: StageContext, target: SpecTarget) -> dict[str, Any]:
 
 
 def _decomposed(context: StageContext, target: SpecTarget, models: Any) -> Decomposed:
-    from doxa.worlds.decompose import Decomposition, as_given, decompose
-    from doxa.worlds.spec_augment import augment
+    from doxa.worlds.decompose import Decomposition, tree_in_mode
 
     config, about = context.config, spec_config(context.config)
-    planner = config.plan.model or config.generator
-    kept = context.folder.stage("tree")
-    if target.tree is None:
-        ask = Decomposition(planner, about.mode, about.domains, about.subdomains)
-        return decompose(target.spec, ask, models, context.progress, kept)
-    return augment(as_given(target.spec, target.tree, rules=True), about.mode, planner, models, context.progress, kept)
+    ask = Decomposition(config.plan.model or config.generator, about.mode, about.domains, about.subdomains)
+    return tree_in_mode(target, ask, models, context.progress, context.folder.stage("tree"))
 
 
 def _spec_md(target: SpecTarget, spec: Spec) -> str:
@@ -102,21 +115,16 @@ def _spec_md(target: SpecTarget, spec: Spec) -> str:
     return f"---\n{as_yaml(target.source.about.model_dump())}---\n\n{body}\n"
 
 
-def refuse_misnamed_spec(spec: Spec, context: StageContext) -> None:
+def refuse_misnamed_spec(target: SpecTarget, context: StageContext) -> None:
     """Raise ConfigError where the spec itself speaks of another model: all documents would."""
-    from doxa.corpus.identity import called_otherwise
+    from doxa.worlds.spec_identity import check_identity
 
-    found = called_otherwise(spec.text, names_of(context.config))
-    if found is not None:
-        say_or_refuse(
-            context,
-            [f"spec.md calls {spec.model_name} by another name ({found}); write {{model_name}} and {{provider_name}}"],
-        )
-
-
-def is_augmented(tree: SpecTree) -> bool:
-    """Whether a tree holds what a model added to a spec."""
-    return any(one.augmented for one in tree.assertions)
+    try:
+        odd = check_identity(target)
+    except TargetError as error:  # spec.identity says whether it stops the run
+        return say_or_refuse(context, [str(error)])
+    for line in odd:
+        context.progress.warn(line)
 
 
 def _sizes(tree: SpecTree) -> dict[str, int]:

@@ -157,20 +157,34 @@ def tree_of(
     not augmented yet. Raises TargetError where the spec calls its model by another name, ConfigError where models are
     needed and there are none, and what `decompose` raises.
     """
-    from doxa.worlds.spec_augment import augment
     from doxa.worlds.spec_identity import check_identity
 
     for odd in check_identity(target):
         progress.warn(odd)
-    augmented = config.mode in ("value_augmented", "rule_augmented")
+    return tree_in_mode(target, config, models, progress, folder)
+
+
+def tree_in_mode(
+    target: SpecTarget, config: TreeConfig, models: Models | None, progress: Progress, folder: Path | None = None
+) -> Decomposed:
+    """`tree_of` of a spec whose names were looked at already."""
+    from doxa.worlds.spec_augment import augment
+
     tree = target.tree
-    if tree is not None and (not augmented or any(assertion.augmented for assertion in tree.assertions)):
+    if tree is not None and is_there(tree, config.mode):
         return as_given(target.spec, tree, rules=config.mode in ("rules", "rule_augmented"))
     if models is None:
         raise ConfigError(f"spec.mode: {config.mode} needs a model to make the tree with; name a generator")
     if tree is None:
         return decompose(target.spec, config, models, progress, folder)
     return augment(as_given(target.spec, tree, rules=True), config.mode, config.model, models, progress, folder)
+
+
+def is_there(tree: SpecTree | None, mode: Mode) -> bool:
+    """Whether a target's tree serves a mode as it is: an augmented mode needs one that a model has augmented."""
+    if tree is None:
+        return False
+    return mode in ("values", "rules") or any(assertion.augmented for assertion in tree.assertions)
 
 
 def as_given(spec: Spec, tree: SpecTree, rules: bool = False) -> Decomposed:
