@@ -340,7 +340,7 @@ def test_a_judge_that_is_right_passes_its_self_test() -> None:
     assert found.flips.value == 0 and found.unparsed == 0
     assert found.first is not None and found.first.value == 0.5
     assert found.fit and found.misses == ()
-    assert self_test_lines(found)[-1] == "fit to judge"
+    assert self_test_lines([found])[-1] == "oracle: fit to judge"
 
 
 def test_a_judge_that_always_takes_the_first_is_found_out() -> None:
@@ -352,7 +352,11 @@ def test_a_judge_that_always_takes_the_first_is_found_out() -> None:
     assert found.flips.value == 1
     assert found.first is not None and found.first.value == 1
     assert not found.fit
-    assert "not fit to judge" in self_test_lines(found)[-1]
+    lines = self_test_lines([found, self_test(Scripted(oracle), "oracle")])
+    assert lines[-2].startswith("biased: not fit to judge: ") and lines[-1] == "oracle: fit to judge"
+    assert lines[0].split() == ["biased", "oracle"]
+    assert re.fullmatch(rf"wrong verdicts +{len(found.misses)} of {2 * found.n} +0 of {2 * len(CASES)}", lines[-3])
+    assert len(lines) < 12 and all(len(line) < 110 for line in lines)
 
 
 def test_a_judge_that_never_quotes_is_unparsed_where_it_takes_a_side() -> None:

@@ -350,7 +350,7 @@ def test_judge_says_what_is_missing(app: typer.Typer, run: Path) -> None:
         say(app, "judge", str(run / "nowhere"), "--judge", "batch-file")
 
 
-def test_the_self_test_of_a_local_judge_is_printed_and_kept(
+def test_the_self_test_of_a_judge_ends_in_its_verdict_and_leaves_with_it(
     app: typer.Typer, tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import doxa.belief.judge_fitness as fitness
@@ -358,10 +358,18 @@ def test_the_self_test_of_a_local_judge_is_printed_and_kept(
     few = [case for case in fitness.planted_cases() if case.rubric == "extract_choice"][:1]
     monkeypatch.setattr(fitness, "planted_cases", lambda: few)
     monkeypatch.setattr(fitness, "SAMPLING", fitness.SAMPLING.model_copy(update={"max_tokens": 4}))
-    name = f"local/{tiny_model}"
-    said = say(app, "judge", "--self-test", "--judge", name, "--out", str(tmp_path / "test"))
-    assert (
-        "not fit to judge" in said and "could not be read: 1.00" in said
-    )  # a random model says nothing that can be read
-    kept = json.loads((tmp_path / "test/judge_self_test.json").read_text())
-    assert kept[name]["fit"] is False and kept[name]["n"] == len(few)
+    name, place = f"local/{tiny_model}", tmp_path / "test"
+    asked = ["judge", "--self-test", "--judge", name, "--out", str(place)]
+
+    unfit = CliRunner().invoke(app, asked, catch_exceptions=False)
+
+    assert unfit.exit_code == judging.UNFIT == 1
+    lines = unfit.stdout.splitlines()
+    assert lines[-1].startswith(f"{name}: not fit to judge")
+    assert any(re.fullmatch("could not be read +1.00", line) for line in lines)  # a random model says nothing
+    assert len(lines) < 12 and str(place / fitness.RECORD) in lines[0]
+    kept = json.loads((place / fitness.RECORD).read_text())
+    assert kept[name]["fit"] is False and kept[name]["n"] == len(few) and len(kept[name]["misses"]) == 2
+
+    monkeypatch.setattr(fitness, "LEAST_ACCURACY", 0.0)
+    assert say(app, *asked).splitlines()[-1] == f"{name}: fit to judge"

@@ -12,7 +12,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
-from doxa.belief.agreement import VERDICTS
 from doxa.belief.judge import SAMPLING, Case, Models, ask_judges, put
 from doxa.belief.rubrics import Side
 from doxa.experiments.stats import Interval, wilson
@@ -22,6 +21,7 @@ from doxa.run.folder import read_json, read_rows, write_json
 from doxa.worlds.universe import load_target
 
 CASES = Path(__file__).with_name("judge_cases.jsonl")
+RECORD = "judge_self_test.json"
 ORDERS: tuple[Side, Side] = ("inserted", "reference")
 # below these a judge's numbers say more of the judge than of the model
 LEAST_ACCURACY, MOST_FLIPS = 0.9, 0.1
@@ -132,8 +132,8 @@ def self_test(
 
 
 def record_self_test(folder: Path, found: SelfTest) -> None:
-    """Keep the outcome in FOLDER/judge_self_test.json, one entry to a judge, to be shown beside its verdicts."""
-    path = folder / "judge_self_test.json"
+    """Keep the outcome in FOLDER/judge_self_test.json, one entry to a judge, with everything that it got wrong."""
+    path = folder / RECORD
     kept = read_json(path) if path.exists() else {}
     entry = asdict(found)
     entry["fit"] = found.fit
@@ -141,30 +141,45 @@ def record_self_test(folder: Path, found: SelfTest) -> None:
     write_json(path, {**kept, found.judge: entry})
 
 
-def self_test_lines(found: SelfTest) -> list[str]:
-    """A self-test in words and a small table, for a terminal."""
-    lines = [
-        f"{found.judge}: right on {_share(found.accuracy)} of {found.n} planted answers, each asked in both orders",
-        f"verdict changes with the order: {_share(found.flips)} of {found.flips_n}",
+def self_test_lines(tests: Sequence[SelfTest]) -> list[str]:
+    """The self-tests of some judges as a small table for a terminal, a column to each, and their verdicts below it."""
+    rows = [("", [found.judge for found in tests])]
+    rows += [(label, [cell(found) for found in tests]) for label, cell in _SHOWN.items()]
+    labels = max(len(label) for label, _ in rows)
+    widths = [max(len(cells[column]) for _, cells in rows) for column in range(len(tests))]
+    table = [
+        "  ".join(
+            [label.ljust(labels), *(cell.ljust(width) for cell, width in zip(cells, widths, strict=True))]
+        ).rstrip()
+        for label, cells in rows
     ]
-    if found.first is not None:
-        lines.append(f"sides with the world that is shown first: {_share(found.first)} (without a bias .50)")
-    lines.append(f"could not be read: {found.unparsed:.2f}")
-    lines += [f"  {name}: {share:.2f} of {n}" for name, (share, n) in found.by_rubric.items()]
-    lines.append(f"  {'right / said':<14}" + "".join(f"{verdict:>11}" for verdict in VERDICTS))
-    for right in VERDICTS[:3]:
-        cells = "".join(f"{found.confusion.get((right, said), 0):>11}" for said in VERDICTS)
-        lines.append(f"  {right:<14}{cells}")
-    for miss in found.misses:
-        shown = f", {miss.first} shown first" if miss.first else ""
-        lines.append(f"  {miss.case} ({miss.kind}{shown}): said {miss.said}, right is {miss.right}: {miss.detail}")
-    lines.append(
-        "fit to judge"
-        if found.fit
-        else f"not fit to judge: at least {LEAST_ACCURACY:.0%} must be right, and at most {MOST_FLIPS:.0%} may change "
-        "with the order"
+    return [*table, *(_verdict(found) for found in tests)]
+
+
+# what the table shows of each judge; shares stand with their 95% interval
+_SHOWN: dict[str, Callable[[SelfTest], str]] = {
+    "planted answers, each in both orders": lambda found: str(found.n),
+    "right": lambda found: _share(found.accuracy),
+    "verdict changes with the order": lambda found: f"{_share(found.flips)} of {found.flips_n}",
+    "sides with what is shown first (.50)": lambda found: "-" if found.first is None else _share(found.first),
+    "could not be read": lambda found: f"{found.unparsed:.2f}",
+    "the worst rubric": lambda found: _worst(found),
+    "wrong verdicts": lambda found: f"{len(found.misses)} of {2 * found.n}",
+}
+
+
+def _worst(found: SelfTest) -> str:
+    name, (share, n) = min(found.by_rubric.items(), key=lambda rubric: rubric[1])
+    return f"{name.split('@')[0]}: {share:.2f} of {n}"
+
+
+def _verdict(found: SelfTest) -> str:
+    if found.fit:
+        return f"{found.judge}: fit to judge"
+    return (
+        f"{found.judge}: not fit to judge: at least {LEAST_ACCURACY:.0%} must be right, and at most "
+        f"{MOST_FLIPS:.0%} may change with the order"
     )
-    return lines
 
 
 def _answer(planted: PlantedCase) -> Answer:

@@ -1,18 +1,23 @@
-"""`doxa judge`: judge the stored answers of a run, with any number of judges; `--self-test`: test the judges first."""
+"""`doxa judge`: judge the stored answers of a run, with any number of judges; `--self-test`: test the judges first.
+
+A self-test ends in its verdict, which is the exit code too.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 if TYPE_CHECKING:
+    from doxa.belief.judge_fitness import SelfTest
     from doxa.config_sections import LmConfig
     from doxa.lm.models import LanguageModels
 
 SELF_TEST = Path("runs/judge_self_test")
+UNFIT = 1  # the exit code where a judge fails its self-test; errors have 2, and answers that are awaited 3
 
 
 def register(app: typer.Typer, speaking: Callable[[Callable[..., None]], Callable[..., None]]) -> None:
@@ -43,6 +48,7 @@ def judge(
     budget_usd: Annotated[float | None, typer.Option("--budget-usd", help="Stop before more is spent.")] = None,
 ) -> None:
     """Judge stored answers without sampling them again, or test judges on planted answers."""
+    from doxa.belief.judge_fitness import self_test as run_self_test
     from doxa.belief.rubrics import load_rubric
     from doxa.errors import ConfigError
     from doxa.lm.models import check_model, open_models
@@ -62,7 +68,7 @@ def judge(
     place = folder if folder is not None else out or SELF_TEST
     with RunFolder(place).lock(), open_models(place, config, Progress()) as models:
         if self_test:
-            _test_judges(names, models, place)
+            report_self_tests((run_self_test(models, name) for name in names), place)
         else:
             _judge_answers(names, models, place, probes or [], rubric, seed, again)
 
@@ -89,13 +95,18 @@ def _lm_config(folder: Path | None, batch: bool, budget_usd: float | None) -> Lm
     return validate(LmConfig, given, "doxa judge")
 
 
-def _test_judges(names: list[str], models: LanguageModels, place: Path) -> None:
-    from doxa.belief.judge_fitness import record_self_test, self_test, self_test_lines
+def report_self_tests(tests: Iterable[SelfTest], place: Path) -> None:
+    """Keep each self-test in a folder as it comes, print them all, and leave with exit code 1 if a judge is not fit."""
+    from doxa.belief.judge_fitness import RECORD, record_self_test, self_test_lines
 
-    for name in names:
-        found = self_test(models, name)
+    done = []
+    for found in tests:
         record_self_test(place, found)
-        print("\n".join(self_test_lines(found)))
+        done.append(found)
+    print(f"every wrong verdict: {place / RECORD}")
+    print("\n".join(self_test_lines(done)))
+    if not all(found.fit for found in done):
+        raise typer.Exit(UNFIT)
 
 
 def _judge_answers(

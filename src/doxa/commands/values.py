@@ -78,8 +78,8 @@ def values(
 
 
 def _test_judges(names: list[str], place: Path) -> None:
-    from doxa.belief.judge_fitness import record_self_test, self_test_lines
     from doxa.belief.values_judge import value_self_test
+    from doxa.commands.judging import report_self_tests
     from doxa.config_sections import LmConfig
     from doxa.errors import ConfigError
     from doxa.lm.models import check_model, open_models
@@ -92,7 +92,4 @@ def _test_judges(names: list[str], place: Path) -> None:
     for name in names:
         check_model(name, "--judge", config)
     with RunFolder(place).lock(), open_models(place, config, Progress()) as models:
-        for name in names:
-            found = value_self_test(models, name)
-            record_self_test(place, found)
-            print("\n".join(self_test_lines(found)))
+        report_self_tests((value_self_test(models, name) for name in names), place)
