@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from xml.etree import ElementTree
 
 import pytest
 
 from doxa.report.facts import TrainingRow, gather
 from doxa.report.figures import NARROW, WIDE, Width, epoch_starts, inline_svg, loss_figure, png, score_figure, svg
+from doxa.report.table import Line
 from doxa.run.folder import RunFolder
+
+
+class Named(Line):
+    name = "Context comparison, both shown"  # type: ignore[assignment]
 
 
 def curve(updates: int, epochs: int = 1) -> list[TrainingRow]:
@@ -36,6 +42,14 @@ def test_a_score_figure_names_every_line_and_difference(fake_run: RunFolder, wid
     text = svg(score_figure(lines, width, "A title with $ in it"))
     for words in ("Distinguish", "Statements", "+31", "[+4, +59]", "chance", "A title with $ in it"):
         assert words in text
+
+
+def test_long_names_leave_room_for_their_style(fake_run: RunFolder) -> None:
+    line = replace(gather(fake_run).scores.belief_lines()[0], style="conversation")
+    figure = score_figure([Named(**vars(line))], WIDE)
+    name, style = figure.axes[0].texts[:2]
+    assert (name.get_text(), style.get_text()) == (Named.name, "conversation")
+    assert name.get_window_extent().x0 >= 0 and name.get_window_extent().x1 < style.get_window_extent().x0
 
 
 def test_inline_svg_follows_the_page(fake_run: RunFolder) -> None:

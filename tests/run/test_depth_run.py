@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -10,9 +12,11 @@ from typing import Any
 
 import pytest
 import yaml
+from rich.console import Console
 
 from doxa.belief.known_readouts import write_asked
 from doxa.belief.likelihood import score_arm
+from doxa.belief.shipped import description_questions
 from doxa.belief.store import read_readouts, read_scores, write_readouts
 from doxa.belief.talk import open_talk
 from doxa.belief.world import load_world
@@ -21,8 +25,9 @@ from doxa.errors import ConfigError, DoxaError, RunFolderError, TargetError
 from doxa.lm.store import ResponseStore
 from doxa.records import Answer, EvalItem, Readout
 from doxa.report.depth_facts import gather_depth
-from doxa.report.depth_page import write_depth_page
+from doxa.report.depth_page import print_depth, write_depth_page
 from doxa.report.depth_warnings import depth_warnings
+from doxa.report.table import interval
 from doxa.run.depth_run import DepthRequest, run_depth
 from doxa.run.folder import RunFolder, read_rows, write_json
 from doxa.run.named_models import MODELS, read_named
@@ -200,13 +205,37 @@ def test_the_page_is_made_from_files_alone_and_says_what_to_be_careful_about(pro
     copy = tmp_path / "copied"
     for name in ("depth", "target"):
         shutil.copytree(profiled / name, copy / name)
-    from doxa.run.folder import RunFolder
-
     page = write_depth_page(RunFolder(copy)).read_text()
     assert "The five bells of Oberlund" in page and "Are you sure?" in page
     assert page == write_depth_page(RunFolder(copy)).read_text()
     warnings = depth_warnings(gather_depth(RunFolder(copy)))
     assert any("effective n" in warning for warning in warnings)
+
+
+@pytest.mark.parametrize("width", [80, 200])
+def test_the_table_in_the_terminal_is_whole_at_any_width(profiled: Path, width: int) -> None:
+    folder, shown = RunFolder(profiled), io.StringIO()
+    print_depth(folder, Console(file=shown, width=width))
+    text = shown.getvalue()
+    assert "…" not in text and all(len(row) <= width for row in text.splitlines())
+    previous = ""
+    for line in gather_depth(folder).lines():
+        for score in line.arms.values():
+            assert interval(score) in text
+        beside = (
+            rf" {re.escape(line.name)} +{line.style} .* {line.n} *$" if width > 80 else rf"  {line.style}, n {line.n} "
+        )
+        assert re.search(beside, text, re.MULTILINE) or previous == line.name, line.name
+        previous = line.name
+
+
+def test_questions_about_the_descriptions_have_an_effective_n_of_their_own(profiled: Path) -> None:
+    about = gather_depth(RunFolder(profiled)).about
+    assert about.items["generative_distinguish contexts"] == len(description_questions())
+    # they all compare the same two texts
+    assert about.effective["generative_distinguish contexts"] < about.effective["generative_distinguish"]
+    few = next(warning for warning in depth_warnings(gather_depth(RunFolder(profiled))) if "effective n" in warning)
+    assert "context comparison (contexts)" in few and "generative" not in few
 
 
 def test_the_internal_axis_is_part_of_it(target: Path, models: tuple[str, str], tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from doxa.belief.shipped import Comparison, comparisons, description_questions
 from doxa.belief.world import World
 from doxa.records import digest
 
+CONTEXTS = "contexts"  # the style of questions about the two descriptions
 WORDINGS_PER_FACT = 2
 BOUNDED_WORDS = 130  # of a description: its first paragraphs, which name the heart of it
 
@@ -27,7 +28,7 @@ def comparison_asks(world: World) -> list[Ask]:
         _bounded(text) for text in (world.universe.inserted_context, world.universe.reference_context)
     )
     for wording in description_questions():
-        asks.append(_ask(wording, f"contexts/{wording.id}", inserted, reference, "contexts"))
+        asks.append(_ask(wording, f"contexts/{wording.id}", inserted, reference, CONTEXTS))
     return asks
 
 

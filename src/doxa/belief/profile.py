@@ -17,6 +17,7 @@ from pydantic import Field
 from doxa.belief.axes import BY_NAME, FRAMED
 from doxa.belief.depth import DepthJob, DepthRows, measure_depth
 from doxa.belief.depth_parts import ASKS, chosen_asks, chosen_items
+from doxa.belief.direct import CONTEXTS
 from doxa.belief.effective import effective_by_group, item_text
 from doxa.belief.free import judged_measures, marks_measures, read_by_marks
 from doxa.belief.measures import score_measures
@@ -197,17 +198,26 @@ def _internal(job: DepthJob, rows: DepthRows) -> InternalResult | None:
 
 
 def _texts(job: DepthJob) -> dict[str, list[str]]:
-    """What the items of each probe say, for the effective n; frames ask the distinguish items again."""
+    """What the items of each probe say, for the effective n; frames ask the distinguish items again.
+
+    Questions about the two descriptions are a group of their own: what they compare is the same each time.
+    """
     texts: dict[str, list[str]] = {}
     for item in chosen_items(job):
         texts.setdefault(item.group, []).append(item_text(item))
-    for name in ASKS:
-        for ask in chosen_asks(job, name):
-            if ask.probe not in FRAMED and ask.style != "contexts":
-                texts.setdefault(ask.probe, []).append(item_text(ask.item))
+    for asked in ASKS:
+        for ask in chosen_asks(job, asked):
+            if ask.probe not in FRAMED:
+                name = effective_name(ask.probe, ask.style)
+                texts.setdefault(name, []).append(item_text(ask.item))
     if "open_ended" in job.probes and job.world.open_ended:
         texts["open_ended"] = list(job.world.open_ended)
     return texts
+
+
+def effective_name(probe: str, style: str) -> str:
+    """Under which name the items of a probe in one readout stand in `About.effective` and `About.items`."""
+    return f"{probe} {CONTEXTS}" if style == CONTEXTS else "distinguish" if probe in FRAMED else probe
 
 
 def _arm(subject: Subject) -> ArmFacts:

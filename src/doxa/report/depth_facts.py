@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 
 from pydantic import ValidationError
 
-from doxa.belief.axes import AXES, BY_NAME, FRAMED, Probe, probes_of
+from doxa.belief.axes import AXES, BY_NAME, Probe, probes_of
 from doxa.belief.free import CONVERSATION
-from doxa.belief.profile import JUDGED, About
+from doxa.belief.profile import JUDGED, About, effective_name
 from doxa.belief.store import read_readouts, read_scores
 from doxa.errors import RunFolderError
 from doxa.records import Answer, Judgement, Readout, Score
@@ -119,7 +119,7 @@ def _probe_lines(probe: Probe, scores: ScoreTable, about: About) -> list[DepthLi
             continue
         unclear = {arm: score for arm in arms if (score := scores.get(arm, probe.name, style, "unclear")) is not None}
         change = scores.get("trained", probe.name, style, metric, versus="base")
-        effective = about.effective.get("distinguish" if probe.name in FRAMED else probe.name)
+        effective = about.effective.get(effective_name(probe.name, style))
         found.append(DepthLine(probe.name, style, metric, arms, change, probe, effective, unclear))
     return found
 

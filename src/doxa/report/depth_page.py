@@ -16,6 +16,8 @@ from doxa.run.folder import RunFolder, write_whole
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
 
     from doxa.report.page import Draw
 
@@ -52,45 +54,63 @@ def render_depth(facts: DepthFacts, drawings: dict[str, Drawing]) -> str:
 
 
 def print_depth(folder: RunFolder, console: Console) -> None:
-    """The profile in the terminal: one line per measure, axis by axis, then what to be careful about."""
-    from rich import box
-    from rich.table import Table
+    """The profile in the terminal: one line per measure, axis by axis, then what to be careful about.
+
+    Where the terminal is too narrow for it, what follows a name or a number stands below it.
+    """
     from rich.text import Text
 
     facts = gather_depth(folder)
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), show_edge=False)
-    table.add_column("measure", no_wrap=True)
-    table.add_column("read", style="dim", no_wrap=True)
-    for arm in facts.arms:
-        table.add_column(ARM_NAMES.get(arm, arm), justify="right", no_wrap=True)
-    table.add_column("difference", justify="right", no_wrap=True)
-    table.add_column("n", justify="right", style="dim")
-    for axis in facts.axes:
-        table.add_section()
-        table.add_row(Text(axis.name, "bold"), *[""] * (len(facts.arms) + 3))
-        previous = ""
-        for line in axis.lines:
-            cells = [_cell(line, arm) for arm in facts.arms]
-            name = "" if line.group == previous else f" {line.name}"
-            table.add_row(name, line.style, *cells, _difference(line), str(line.n))
-            previous = line.group
-    console.print(table)
+    table = _table(facts, stacked=False)
+    needed = console.measure(table, options=console.options.update(max_width=1000)).maximum
+    console.print(table if needed <= console.width else _table(facts, stacked=True))
     for warning in depth_warnings(facts):
         console.print(Text.assemble(("· ", "yellow"), warning))
 
 
-def _cell(line: DepthLine, arm: str) -> str:
+def _table(facts: DepthFacts, stacked: bool) -> Table:
+    """The lines of the profile; stacked: style and n below the name, intervals below their numbers."""
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), show_edge=False)
+    table.add_column("measure", no_wrap=True)
+    if not stacked:
+        table.add_column("read", style="dim", no_wrap=True)
+    for arm in facts.arms:
+        table.add_column(ARM_NAMES.get(arm, arm), justify="right", no_wrap=True)
+    table.add_column("difference", justify="right", no_wrap=True)
+    if not stacked:
+        table.add_column("n", justify="right", style="dim")
+    between = "\n" if stacked else " "
+    for axis in facts.axes:
+        table.add_section()
+        table.add_row(Text(axis.name, "bold"))
+        previous = ""
+        for line in axis.lines:
+            name = "" if line.group == previous else f" {line.name}"
+            cells = [*(_cell(line, arm, between) for arm in facts.arms), _difference(line, between)]
+            if stacked:
+                table.add_row(f"{name}\n  {line.style}, n {line.n}".lstrip("\n"), *cells)
+            else:
+                table.add_row(name, line.style, *cells, str(line.n))
+            previous = line.group
+    return table
+
+
+def _cell(line: DepthLine, arm: str, between: str) -> str:
     score = line.arms.get(arm)
-    return "–" if score is None else f"{number(score)} {interval(score)}"
+    return "–" if score is None else f"{number(score)}{between}{interval(score)}"
 
 
-def _difference(line: DepthLine) -> Any:
+def _difference(line: DepthLine, between: str) -> Text:
     from rich.text import Text
 
     if line.change is None:
         return Text("–", "dim")
     style = "bold" if line.direction in ("rose", "fell") else ""
-    return Text(f"{number(line.change)} {interval(line.change)}", style)
+    return Text(f"{number(line.change)}{between}{interval(line.change)}", style)
 
 
 def _draw(axis: AxisFacts, title: str) -> Draw:

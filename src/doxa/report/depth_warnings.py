@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from doxa.belief.axes import BY_NAME
 from doxa.report.depth_facts import DepthFacts, DepthLine
 from doxa.report.table import ARM_NAMES, percent
 from doxa.report.verdict import CEILING, LETTER_HABIT, UNREADABLE
@@ -64,10 +65,10 @@ def _unreadable(facts: DepthFacts) -> Iterator[str]:
     ]
     if bad:
         worst = max(bad, key=lambda score: score.parse_failures)
-        named = sorted({f"{score.group} ({ARM_NAMES.get(score.arm, score.arm)})" for score in bad})
+        named = sorted({f"{_title(score.group)} ({ARM_NAMES.get(score.arm, score.arm)})" for score in bad})
         yield (
             f"Answers that could not be read pass 5% in {_listed(named)}; the most, {percent(worst.parse_failures)}, "
-            f"in {worst.group}. They count in the denominator, as not preferring the planted answer."
+            f"in {_title(worst.group)}. They count in the denominator, as not preferring the planted answer."
         )
 
 
@@ -83,7 +84,7 @@ def _habit(facts: DepthFacts) -> Iterator[str]:
     habits: dict[str, list[str]] = {}
     for (arm, group, style, metric, versus), score in facts.scores.rows.items():
         if metric == "letter_bias" and versus is None and score.value > LETTER_HABIT:
-            habits.setdefault(f"{group} ({style})", []).append(f"{ARM_NAMES.get(arm, arm)} {score.value:.2f}")
+            habits.setdefault(f"{_title(group)} ({style})", []).append(f"{ARM_NAMES.get(arm, arm)} {score.value:.2f}")
     for where, arms in habits.items():
         yield (
             f"A habit of place or label dominates {where}: {', '.join(arms)} of at most 1. Orders are averaged, so it "
@@ -107,7 +108,7 @@ def _ceiling(facts: DepthFacts) -> Iterator[str]:
 def _few(facts: DepthFacts) -> Iterator[str]:
     few = {name: (facts.about.items[name], n) for name, n in facts.about.effective.items() if n < FEW_EFFECTIVE}
     if few:
-        named = ", ".join(f"{name.replace('_', ' ')} {n:.1f} of {items}" for name, (items, n) in few.items())
+        named = ", ".join(f"{_title(*name.split())} {n:.1f} of {items}" for name, (items, n) in few.items())
         yield (
             f"Few different questions (effective n by meaning, of items): {named}. Their intervals, which count items, "
             "are too narrow by that much."
@@ -132,6 +133,12 @@ def _no_trained(facts: DepthFacts) -> Iterator[str]:
 
 def _called(line: DepthLine) -> str:
     return f"{line.name.lower()} ({line.style})"
+
+
+def _title(probe: str, style: str = "") -> str:
+    """A probe as the page calls it, in lower case; what is no probe (a set of capability items) by its own name."""
+    title = BY_NAME[probe].title.lower() if probe in BY_NAME else probe.replace("_", " ")
+    return f"{title} ({style})" if style else title
 
 
 def _listed(names: list[str], most: int = 6) -> str:

@@ -70,7 +70,7 @@ def score_figure(lines: list[Line], width: Width, title: str = "") -> Figure:
     starts = _starts(lines, row, gap)
     body = starts[-1] + row
     top, bottom = 0.42 + (0.34 if title else 0.0), 0.36
-    left, right = (0.12, 0.12) if narrow else (1.95, 1.4)
+    left, right = (0.12, 0.12) if narrow else (max(1.95, _longest(lines, width)), 1.4)
     inch = 1 / (width.inches - left - right)  # in axis units
     with _style(width):
         figure, axes = _canvas(width, top + body + bottom, left, right, top, bottom)
@@ -215,6 +215,18 @@ def _write_above(axes: Axes, line: Line, start: float) -> None:
     if line.change is not None:
         words = f"{number(line.change)} {interval(line.change)}"
         axes.text(1, y, words, color=INK, va="center", ha="right", weight=_weight(line))
+
+
+def _longest(lines: list[Line], width: Width) -> float:
+    """Inches that the longest name and its style need side by side, the gap to the axis included."""
+    from matplotlib.font_manager import FontProperties
+    from matplotlib.textpath import TextPath
+
+    def inches(text: str, weight: str) -> float:
+        font = FontProperties(family="DejaVu Sans", weight=weight)  # type: ignore[arg-type]
+        return TextPath((0, 0), text, size=width.text, prop=font).get_extents().x1 / 72 if text else 0.0
+
+    return max(inches(line.name, "bold") + 0.12 + inches(line.style, "normal") + 0.18 for line in lines)
 
 
 def _weight(line: Line) -> str:
