@@ -13,7 +13,7 @@ from doxa.belief.items import load_items
 from doxa.belief.judge import Case, cases_of, judge
 from doxa.belief.judge_fitness import PlantedCase, planted_cases, self_test, self_test_lines
 from doxa.belief.rubrics import NAMES, Shown, fill_in, load_rubric, quoted_in
-from doxa.errors import ConfigError
+from doxa.errors import ConfigError, WaitingError
 from doxa.lm.request import Request, Response
 from doxa.records import Answer, Judgement
 from doxa.worlds.universe import LIBRARY, bundled_names, load_target
@@ -38,6 +38,9 @@ class Scripted:
 
     def response(self, request: Request) -> Response:
         return Response(key=request.key, text=self.stored[request.key])
+
+    def where(self, request: Request) -> str:
+        return ""
 
 
 def answer(text: str, item: str = "q1", sample: int = 0, probe: str = "open_ended") -> Answer:
@@ -129,6 +132,27 @@ def test_a_second_try_that_can_be_read_counts() -> None:
     )
     assert [row.verdict for row in judge(models, ["judge"], [believes(FIVE)])] == ["inserted"]
     assert len(models.rounds) == 2
+
+
+def test_answers_that_could_not_be_read_are_told_from_those_that_are_awaited() -> None:
+    class Awaited(Scripted):
+        def answer(self, requests: Iterable[Request], label: str = "", total: int | None = None) -> None:
+            asked = list(requests)
+            if any(request.sample == 1 for request in asked):
+                raise WaitingError("2 of 2 requests wait")
+            super().answer(asked)
+
+    models = Awaited(
+        lambda request: "I would say so." if "three" in shown_answer(request) else FORMS["as asked"](*right(request))
+    )
+    cases = [believes(text, item) for item in ("q1", "q2") for text in (FIVE, THREE)]
+    with pytest.raises(WaitingError) as caught:
+        judge(models, ["judge"], cases)
+    assert str(caught.value) == (
+        "2 answers of judges hold no verdict that can be read (the first, on the answer "
+        f"{cases[1].answer.id}: no <agrees> in the judge's answer), and the same is asked again, try 2 of 3; "
+        "2 of 2 requests wait"
+    )
 
 
 def test_each_world_comes_first_half_of_the_time_and_alike_in_all_arms() -> None:

@@ -39,6 +39,9 @@ class Judge:
     def response(self, request: Request) -> Response:
         return Response(key=request.key, text=self.say(request))
 
+    def where(self, request: Request) -> str:
+        return ""
+
 
 def shown(request: Request, tag: str) -> str:
     found = re.search(rf"<{tag}>\n(.*?)\n</{tag}>", request.messages[-1].content, re.S)

@@ -257,6 +257,9 @@ class Scripted:
         side = "first" if ("five" in found[1]) == inserted_first else "second"
         return Response(key=request.key, text=f"<quote>{found[1]}</quote><agrees>{side}</agrees>")
 
+    def where(self, request: Request) -> str:
+        return ""
+
 
 @pytest.fixture
 def answered(run: Path) -> Path:
@@ -335,6 +338,28 @@ def test_judge_by_batch_file_writes_requests_and_reads_answers(app: typer.Typer,
     rows = read_rows(answered / JUDGEMENTS, Judgement)
     assert len(rows) == 12 and {row.rubric for row in rows} == {load_rubric("believes").label}
     assert all(row.verdict == row.first for row in rows)  # this judge always takes the first
+
+
+def test_a_judge_whose_answers_hold_no_verdict_is_told_from_one_that_is_awaited(
+    app: typer.Typer, answered: Path
+) -> None:
+    asked = ["judge", str(answered), "--judge", "batch-file"]
+    with pytest.raises(WaitingError, match=r"^batch-file: 4 of 4 requests wait"):
+        say(app, *asked)
+    (requests,) = (answered / "batch").glob("*.jsonl")
+    body = {"choices": [{"message": {"content": "The first one, I think."}, "finish_reason": "stop"}]}
+    rows = [
+        {"custom_id": json.loads(line)["custom_id"], "response": {"status_code": 200, "body": body}}
+        for line in requests.read_text().splitlines()
+    ]
+    file = answered / "batch/answers/first.jsonl"
+    write_whole(file, "\n".join(json.dumps(row) for row in rows) + "\n")
+    with pytest.raises(WaitingError) as caught:
+        say(app, *asked)
+    said = str(caught.value)
+    assert said.startswith("4 answers of judges hold no verdict that can be read (the first, ")
+    assert re.search(rf"{re.escape(str(file))}, line [1-4]: no <agrees> in the judge's answer", said)
+    assert "the same is asked again, try 2 of 3; batch-file: 4 of 4 requests wait" in said
 
 
 def test_judge_says_what_is_missing(app: typer.Typer, run: Path) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from doxa.errors import WaitingError
-from doxa.lm.batch_file import exchange, is_batch_file, take_in
+from doxa.lm.batch_file import exchange, find_answer, is_batch_file, take_in
 from doxa.lm.client import CallError
 from doxa.lm.request import Request, Response, ask
 
@@ -165,6 +165,28 @@ def test_many_broken_lines_are_counted_and_not_all_told(desk: Desk) -> None:
     desk.put("noise.jsonl", ["noise"] * 40)
     desk.waiting(asked(1))
     assert len(desk.warnings) == 6 and "and 35 more lines" in desk.warnings[-1]
+
+
+def test_lines_that_hold_no_answer_are_told_from_answers_that_are_not_there(desk: Desk) -> None:
+    requests = asked(4)
+    nameless = {"id": requests[1].key, "response": answer(requests[1])["response"]}
+    textual = {"custom_id": requests[2].key, "response": {"status_code": 200, "body": "On Velm."}}
+    file = desk.put("out.jsonl", [answer(requests[0]), nameless, textual])
+    said = desk.waiting(requests)
+    assert "3 of 4 requests wait for their answers; 2 lines there hold no answer that can be read" in said
+    assert f"the first: {file}, line 2: has no custom_id" in said
+    assert [warning.split(": ")[1] for warning in desk.warnings][1].startswith("not a chat completion")
+    desk.put("out.jsonl", [answer(requests[0])])
+    assert "3 of 3 requests wait for their answers. Run" in desk.waiting(requests)
+
+
+def test_the_line_of_an_answer_is_found(desk: Desk) -> None:
+    requests = asked(3)
+    torn = json.dumps(answer(requests[1]))[:30]
+    desk.put("a.jsonl", [answer(requests[0]), torn, answer(requests[1], "", 500)])
+    file = desk.put("b.jsonl", ["", answer(requests[1])])
+    assert find_answer(desk.folder / "answers", requests[1]) == f"{file}, line 2"
+    assert find_answer(desk.folder / "answers", requests[2]) == ""
 
 
 @pytest.mark.parametrize(

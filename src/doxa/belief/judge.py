@@ -23,6 +23,7 @@ from doxa.belief.rubrics import (
     sides_of,
     verdict_of,
 )
+from doxa.errors import WaitingError
 from doxa.lm.request import Request, Response, Sampling
 from doxa.records import Answer, EvalItem, Judgement, digest
 from doxa.worlds.universe import Universe
@@ -54,6 +55,9 @@ class Models(Protocol):
 
     def response(self, request: Request) -> Response:
         """The stored response; KeyError where the provider turned the request down."""
+
+    def where(self, request: Request) -> str:
+        """File and line that a response was read from; "" for one that came by a call."""
 
 
 @dataclass(frozen=True)
@@ -100,18 +104,43 @@ def judge(
 
 
 def ask_judges(models: Models, asked: Sequence[Asked], sampling: Sampling = SAMPLING) -> list[Judgement]:
-    """Judgements in the order of what is asked; all requests of a round go out together."""
+    """Judgements in the order of what is asked; all requests of a round go out together.
+
+    Raises what the models raise; WaitingError says too how many answers are awaited once more, as none of them holds a
+    verdict that can be read.
+    """
     found: dict[int, Judgement] = {}
+    unread: list[tuple[Request, Judgement]] = []
     for sample in range(TRIES):
         waiting = {number: _request(one, sample, sampling) for number, one in enumerate(asked) if number not in found}
         if not waiting:
             break
-        models.answer(waiting.values(), "judge" if sample == 0 else f"judge, try {sample + 1}", len(waiting))
+        try:
+            models.answer(waiting.values(), "judge" if sample == 0 else f"judge, try {sample + 1}", len(waiting))
+        except WaitingError as error:
+            raise WaitingError(f"{_unread(models, unread, sample)}{error}") from None
+        unread = []
         for number, request in waiting.items():
             read = _read(asked[number], models, request)
             if read.verdict != "unparsed" or sample == TRIES - 1:
                 found[number] = read
+            else:
+                unread.append((request, read))
     return [found[number] for number in range(len(asked))]
+
+
+def _unread(models: Models, unread: Sequence[tuple[Request, Judgement]], tries: int) -> str:
+    """Why answers are asked for again that are there already."""
+    if not unread:
+        return ""
+    request, read = unread[0]
+    place = models.where(request) or f"on the answer {read.answer_id}"
+    count = len({request.key for request, _ in unread})  # the same answer may be judged for several arms
+    number = f"{count:,} answers of judges hold" if count > 1 else "1 answer of a judge holds"
+    return (
+        f"{number} no verdict that can be read (the first, {place}: {read.detail}), and the same is asked again, "
+        f"try {tries + 1} of {TRIES}; "
+    )
 
 
 def put(case: Case, judge: str, first: Side) -> Asked:

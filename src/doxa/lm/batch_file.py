@@ -6,6 +6,7 @@ answers folder, in any order, partly, several files, again and again: a line cou
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator
@@ -19,6 +20,7 @@ from doxa.lm.request import Request, Response
 from doxa.records import digest
 
 NAME = "batch-file"
+ANSWERS = "answers"  # where the answers to the files of a folder belong, in that folder
 SHOWN = 5  # broken lines that are named one by one
 
 
@@ -42,11 +44,11 @@ def exchange(
     open_requests = {request.key: request for request in requests}
     if not open_requests:
         return
-    answers = folder / "answers"
+    answers = folder / ANSWERS
     answers.mkdir(parents=True, exist_ok=True)
     own = set(open_requests)
     stage = next(iter(open_requests.values())).stage or "requests"
-    take_in(answers, open_requests, answered, failed, warn)
+    unusable = take_in(answers, open_requests, answered, failed, warn)
     for old in folder.glob("*.jsonl"):
         if re.fullmatch(rf"{re.escape(stage)}-[0-9a-f]{{8}}\.jsonl", old.name):
             old.unlink()  # what is still open is written again
@@ -56,7 +58,7 @@ def exchange(
         return
     files = _write_requests(list(open_requests.values()), folder, per_file)
     raise WaitingError(
-        f"batch-file: {len(open_requests):,} of {len(own):,} requests wait for their answers. Run "
+        f"batch-file: {len(open_requests):,} of {len(own):,} requests wait for their answers{unusable}. Run "
         f"{', '.join(str(file) for file in files)} (OpenAI batch form), put the answer files into {answers}/ "
         "and run the same command again"
     )
@@ -68,17 +70,21 @@ def take_in(
     answered: Callable[[Request, Response], None],
     failed: Callable[[Request, CallError], None],
     warn: Callable[[str], None],
-) -> None:
+) -> str:
     """Store the answers of all files in `answers` to open requests, and take these out of `open_requests`.
 
     Requests that were turned down for good, and answered in no other line, are taken out too: asked again they would
-    be turned down again, and the run would wait forever.
+    be turned down again, and the run would wait forever. Returns how many lines hold no answer, and what is wrong with
+    the first of them, to be put into a sentence; "" when all is well.
     """
     problems = _Problems(warn)
     rejected: set[str] = set()
     for file in sorted(path for path in answers.rglob("*.jsonl") if path.is_file()):
         for number, line in _lines(file, problems):
-            request = open_requests.get(str(line.get("custom_id")))
+            if "custom_id" not in line:
+                problems.add(f"{file}, line {number}: has no custom_id, so it answers no request")
+                continue
+            request = open_requests.get(str(line["custom_id"]))
             if request is None:  # of another stage, or answered by an earlier line
                 continue
             try:
@@ -95,6 +101,18 @@ def take_in(
         del open_requests[key]
     if problems.number > SHOWN:
         warn(f"{answers}: and {problems.number - SHOWN:,} more lines without an answer")
+    return problems.told()
+
+
+def find_answer(answers: Path, request: Request) -> str:
+    """File and line that answer a request, as `FILE, line N`; "" when there is none."""
+    for file in sorted(path for path in answers.rglob("*.jsonl") if path.is_file()):
+        for number, line in _lines(file, _Problems(lambda _: None)):
+            if str(line.get("custom_id")) == request.key:
+                with contextlib.suppress(CallError):
+                    read_batch_line(request, line)
+                    return f"{file}, line {number}"
+    return ""
 
 
 class _Problems:
@@ -102,13 +120,22 @@ class _Problems:
 
     def __init__(self, warn: Callable[[str], None]) -> None:
         self.number = 0
+        self.first = ""
         self._warn = warn
 
     def add(self, problem: str) -> None:
         """One more line that holds no answer."""
         self.number += 1
+        self.first = self.first or problem
         if self.number <= SHOWN:
             self._warn(problem)
+
+    def told(self) -> str:
+        """All of them in half a sentence."""
+        if not self.number:
+            return ""
+        lines = "1 line there holds" if self.number == 1 else f"{self.number:,} lines there hold"
+        return f"; {lines} no answer that can be read, the first: {self.first}"
 
 
 def _lines(file: Path, problems: _Problems) -> Iterator[tuple[int, dict[str, Any]]]:

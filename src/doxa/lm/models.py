@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from doxa.config_sections import LmConfig
 from doxa.errors import ConfigError, ModelError
-from doxa.lm.batch_file import exchange, is_batch_file
+from doxa.lm.batch_file import ANSWERS, exchange, find_answer, is_batch_file
 from doxa.lm.budget import Budget
 from doxa.lm.client import CallError, Endpoint, load_keys, provider, server_address
 from doxa.lm.loaded_weights import LOCAL, Lender, LoadedWeights
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from doxa.run.progress import Bar, Progress
 
 STORE = "responses.sqlite"
+BATCH = "batch"  # the folder of batch files
 
 
 class LanguageModels:
@@ -69,6 +70,10 @@ class LanguageModels:
     def failure(self, request: Request) -> tuple[str, str] | None:
         """Kind and message of the failure that left a request without a response, or None."""
         return self.store.failure(self.pinned(request).key)
+
+    def where(self, request: Request) -> str:
+        """File and line that a response was read from, for a person; "" for one that came by a call."""
+        return find_answer(self.folder / BATCH / ANSWERS, self.pinned(request)) if is_batch_file(request.model) else ""
 
     def lend(self, model: str, digest: str, lender: Lender) -> None:
         """Have requests to `model` (local/...) answered by weights that the caller holds and not loaded once more.
@@ -170,7 +175,7 @@ class LanguageModels:
                 self.progress.warn("lm.budget: does not bound what the answers to batch files cost where they are made")
             exchange(
                 requests,
-                self.folder / "batch",
+                self.folder / BATCH,
                 self.config.batch_requests,
                 self._answered,
                 lambda request, error: self.store.fail(request, error.kind, str(error)),
