@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -20,7 +21,8 @@ import torch
 from doxa.errors import CheckpointError, RunFolderError
 from doxa.lm import embedded
 from doxa.lm.embedded import EMBEDDED, EmbeddedModel, embedded_folder, embedded_place, is_ready
-from doxa.lm.weights import load_model, load_tokenizer
+from doxa.lm.named_weights import find_weights
+from doxa.lm.weights import load_model, load_tokenizer, weights_digest
 
 HIDDEN, HEADS, KV_HEADS, LAYERS, INNER = 64, 4, 2, 2, 96
 
@@ -60,6 +62,14 @@ def test_the_folder_is_an_ordinary_model(mini: EmbeddedModel) -> None:
     assert tokenizer.model_max_length == 128
     assert tokenizer.apply_chat_template([{"role": "user", "content": "Hi"}], tokenize=False) == "<|a|>user: Hi<|b|>"
     assert all(file.stat().st_mode & 0o777 == 0o644 for file in folder.iterdir())
+
+
+def test_its_folder_is_found_as_the_model_and_not_as_a_checkpoint(mini: EmbeddedModel, tmp_path: Path) -> None:
+    folder = embedded_folder(mini)
+    for place in (folder, Path(shutil.copytree(folder, tmp_path / "copy"))):
+        found = find_weights(str(place))
+        assert (found.base, found.adapter, found.lineage, found.base_digest) == (place, None, (), "")
+        assert found.digest == weights_digest(folder)
 
 
 def test_the_weights_are_those_that_transformers_reads(mini: EmbeddedModel, shelf: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -171,6 +172,15 @@ def test_a_checkpoint_stands_beside_what_it_was_trained_from(
     assert base.checkpoint == in_context.checkpoint != mine.checkpoint
     assert {row.versus for row in result.scores if row.arm == "mine"} == {None, "base", "in_context"}
     assert [one.arm for one in arms(named_models([f"mine={final}"]), "none", "base", "SPEC")] == ["mine"]
+
+
+def test_the_base_of_an_adapter_may_be_a_model_that_was_converted(tiny_model: Path, tmp_path: Path) -> None:
+    base = Path(shutil.copytree(tiny_model, tmp_path / "embedded"))
+    (base / "doxa.json").write_text(json.dumps({"conversion": 1, "source": "PyPI", "files": {}}))
+    final = save_checkpoint(base, tmp_path / "checkpoints", "lora")
+    plain, in_context, mine = arms(named_models([f"mine={final}"]), None, "base", "SPEC")
+    assert (plain.arm, in_context.arm, mine.arm) == ("base", "in_context", "mine")
+    assert plain.weights is not None and plain.weights.base == base
 
 
 def test_what_cannot_be_is_said_in_a_line(otter: Path, tiny_model: Path) -> None:

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from doxa.errors import CheckpointError
+from doxa.lm.model_files import read_json_object
 from doxa.run.folder import make_folder, speaking_errors, sync_folder
 
 MANIFEST = "doxa.json"
@@ -99,6 +100,11 @@ def is_ready(folder: Path) -> bool:
         )
     except (OSError, ValueError, KeyError):
         return False
+
+
+def is_conversion(record: Path) -> bool:
+    """Whether a doxa.json is what `_make` writes beside a converted model, and not that of a trained checkpoint."""
+    return "conversion" in read_json_object(record)
 
 
 @contextlib.contextmanager

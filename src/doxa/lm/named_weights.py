@@ -8,7 +8,7 @@ from typing import Any
 
 from doxa.errors import CheckpointError
 from doxa.lm.digests import weights_digest
-from doxa.lm.embedded import EMBEDDED
+from doxa.lm.embedded import EMBEDDED, is_conversion
 from doxa.lm.model_files import read_json_object
 from doxa.lm.weights import Dtype, load_model, load_tokenizer, model_folder, place, project_whole
 
@@ -45,6 +45,8 @@ class Weights:
 def find_weights(name: str) -> Weights:
     """Find what a name means: what `model_folder` takes, a checkpoint folder (doxa.json in it), or a run folder.
 
+    The folder of an embedded model holds a doxa.json too, of its conversion, and is a model like any other.
+
     The digest is that of the files as they are now. Raises CheckpointError for a run that has not been trained, a base
     model that is not here or not the one that was trained on, and weights other than those that doxa.json names.
     """
@@ -57,7 +59,7 @@ def find_weights(name: str) -> Weights:
         if not (folder / FINAL / RECORD).is_file():
             raise CheckpointError(f"{folder}: has no {FINAL}, so nothing was trained to the end; `doxa train` it first")
         folder = folder / FINAL
-    if (folder / RECORD).is_file():
+    if (folder / RECORD).is_file() and not is_conversion(folder / RECORD):
         return _checkpoint(folder)
     if (folder / "adapter_config.json").is_file():
         raise CheckpointError(

@@ -14,7 +14,6 @@ from doxa.config import validate
 from doxa.config_sections import LmConfig
 from doxa.errors import CheckpointError, ConfigError
 from doxa.lm.batch_file import is_batch_file
-from doxa.lm.digests import weights_digest
 from doxa.lm.model_files import read_json_object
 from doxa.lm.named_weights import FINAL, RECORD, Weights, find_weights
 from doxa.run.folder import RunFolder
@@ -50,12 +49,12 @@ class ValuesRequest:
 
 @dataclass(frozen=True)
 class Named:
-    """A model as an arm; `base` is what it was trained from, as a name or a whole model's folder."""
+    """A model as an arm; `base` is what it was trained from, as find_weights takes it."""
 
     arm: str
     model: str
     weights: Weights | None
-    base: str | Path | None = None
+    base: str | None = None
     home: Path | None = None  # the run folder that it belongs to
 
 
@@ -196,10 +195,10 @@ def _of_run(run: Path, arm: str) -> list[Named]:
     return found
 
 
-def _base_of(place: Path, weights: Weights) -> str | Path | None:
+def _base_of(place: Path, weights: Weights) -> str | None:
     """What a checkpoint lies on or, of whole weights, was trained from; None for a model that doxa did not train."""
     if weights.adapter is not None:
-        return weights.base
+        return str(weights.base)
     return str(read_json_object(place / RECORD)["model"]) if weights.base_digest else None
 
 
@@ -208,8 +207,6 @@ def _origin(named: Sequence[Named]) -> Weights | None:
     first = next((one for one in named if one.base is not None), None)
     if first is None or first.base is None:
         return None
-    if isinstance(first.base, Path):  # a whole model, whatever its folder says of where it came from
-        return Weights(first.base, None, weights_digest(first.base))
     try:
         return find_weights(first.base)
     except CheckpointError as error:
