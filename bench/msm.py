@@ -18,6 +18,7 @@ from typing import Any
 
 from rich.console import Console
 
+from docs_tables import with_table
 from doxa.experiments.compare import Result, power_table
 from doxa.experiments.config import find_experiment
 from doxa.experiments.runner import CompareRequest, run_comparison
@@ -64,18 +65,10 @@ def publish(folder: RunFolder, name: str, docs: Path) -> None:
     write_whole(docs / f"{stem}.json", as_json(numbers(facts)))
     page = docs / "msm-miniature.md"
     if page.exists():
-        write_whole(page, with_tables(page.read_text(), name, tables(facts)))
-
-
-def with_tables(page: str, name: str, made: dict[str, str]) -> str:
-    """The page with the tables of one comparison in the place of those between its markers."""
-    for table, text in made.items():
-        begin, end = f"<!-- {name}: {table} -->\n", "<!-- end -->"
-        before, found, rest = page.partition(begin)
-        if found:
-            _, _, after = rest.partition(end)
-            page = f"{before}{begin}{text}\n{end}{after}"
-    return page
+        text = page.read_text()
+        for table, made in tables(facts).items():
+            text = with_table(text, f"{name}: {table}", made)
+        write_whole(page, text)
 
 
 def tables(facts: CompareFacts) -> dict[str, str]:
