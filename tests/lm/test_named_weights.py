@@ -75,6 +75,20 @@ def test_a_run_that_was_not_trained_says_so(make_run: MakeRun) -> None:
         find_weights(str(run))
 
 
+def test_a_run_with_align_steps_means_the_last_and_its_checkpoints_are_named_by_folder(make_run: MakeRun) -> None:
+    run, first, last = make_run("run", seed=1), make_run("first", seed=2), make_run("last", seed=3)
+    config = json.loads((run / "config.json").read_text())
+    (run / "config.json").write_text(json.dumps(config | {"align": {"steps": [{"kind": "sft"}, {"kind": "dpo"}]}}))
+    shutil.copytree(first / "checkpoints/final", run / "aligned/1/final")
+    not_done = r"run: has no aligned/2/final, so its align steps are not done; .*or name .*run/checkpoints/final"
+    with pytest.raises(CheckpointError, match=not_done):
+        find_weights(str(run))
+    shutil.copytree(last / "checkpoints/final", run / "aligned/2/final")
+    assert find_weights(str(run)).digest == find_weights(str(last)).digest
+    digests = {find_weights(str(run / place)).digest for place in ("checkpoints/final", "aligned/1/final")}
+    assert len(digests | {find_weights(str(run)).digest}) == 3
+
+
 def test_a_base_that_is_gone_is_named_with_where_to_write_its_place(
     make_run: MakeRun, tiny_model: Path, tmp_path: Path
 ) -> None:

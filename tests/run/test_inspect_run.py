@@ -117,6 +117,18 @@ def test_a_run_is_its_base_and_its_trained_weights(run_folder: Path, tiny_model:
     assert base.logs == trained.logs == run_folder / "evals/inspect"
 
 
+def test_a_run_with_align_steps_is_asked_before_and_after_them(
+    run_folder: Path, tiny_model: Path, tmp_path: Path
+) -> None:
+    other = save_run(tmp_path / "other", tiny_model, seed=2)
+    write_json(run_folder / "config.json", {"model": str(tiny_model), "align": {"steps": [{"kind": "sft"}]}})
+    shutil.copytree(other / "checkpoints/final", run_folder / "aligned/1/final")
+    base, trained, aligned = find_subjects([str(run_folder)], None, is_provider)
+    assert [base.label, trained.label, aligned.label] == ["base", "trained", "aligned"]
+    assert aligned.model == f"doxa/{run_folder}/aligned/1/final"
+    assert trained.digest != aligned.digest == find_weights(str(run_folder)).digest
+
+
 @pytest.mark.slow
 def test_a_run_on_the_embedded_model_is_found_by_its_name(embedded_model: Path, tmp_path: Path) -> None:
     run = save_run(tmp_path / "mine", embedded_model, name=embedded_model.name)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from doxa.errors import CheckpointError
-from doxa.lm.named_weights import FINAL, Weights, find_weights
+from doxa.lm.named_weights import Weights, finals_of, find_weights
 from doxa.run.folder import RunFolder
 
 LOCAL = "local/"
@@ -32,9 +32,9 @@ def context_of(arm: str, universe: str) -> str | None:
 def subjects_of_run(folder: RunFolder, model: str, arms: Sequence[str], context: str) -> list[Subject]:
     """The arms of a run folder. Raises CheckpointError when the trained weights are missing or not those of the run."""
     base = find_weights(model)
+    finals = finals_of(folder.path)
     subjects = []
     for arm in arms:
-        finals = {"trained": folder / "checkpoints", "aligned": last_aligned(folder)}
         weights = _trained(finals[arm], base) if arm in finals else base
         # named by digest and not by place: a copied run folder finds its answers again
         subjects.append(Subject(arm, f"{LOCAL}{weights.digest}", weights.digest, context_of(arm, context), weights))
@@ -56,17 +56,10 @@ def subjects_of_models(models: dict[str, str], context: str) -> list[Subject]:
     return subjects
 
 
-def last_aligned(folder: RunFolder) -> Path:
-    """The folder of the last align step of a run about a spec: aligned/<number>/, whose final/ holds the weights."""
-    steps = [step for step in (folder / "aligned").glob("*") if step.name.isdigit()]
-    return max(steps, key=lambda step: int(step.name), default=folder / "aligned")
-
-
-def _trained(checkpoints: Path, base: Weights) -> Weights:
+def _trained(final: Path, base: Weights) -> Weights:
     from doxa.training.checkpoint import read_final
 
-    final = checkpoints / FINAL.name
-    record = read_final(checkpoints)
+    record = read_final(final.parent)
     if record.get("base_digest") != base.digest:
         raise CheckpointError(
             f"{final}: was trained on base weights {record.get('base_digest')}, but the model at hand is {base.digest}"

@@ -1,4 +1,4 @@
-"""The weights that `local/NAME` means: a model, a checkpoint that doxa trained, or a run folder with its final one."""
+"""The weights that `local/NAME` means: a model, a checkpoint that doxa trained, or a run folder with its last one."""
 
 from __future__ import annotations
 
@@ -45,10 +45,12 @@ class Weights:
 def find_weights(name: str) -> Weights:
     """Find what a name means: what `model_folder` takes, a checkpoint folder (doxa.json in it), or a run folder.
 
-    The folder of an embedded model holds a doxa.json too, of its conversion, and is a model like any other.
+    A run means the last weights of its chain (`last_of`); those before align steps are named by their checkpoint
+    folder. The folder of an embedded model holds a doxa.json too, of its conversion, and is a model like any other.
 
-    The digest is that of the files as they are now. Raises CheckpointError for a run that has not been trained, a base
-    model that is not here or not the one that was trained on, and weights other than those that doxa.json names.
+    The digest is that of the files as they are now. Raises CheckpointError for a run that has not been trained to the
+    end, a base model that is not here or not the one that was trained on, and weights other than those that doxa.json
+    names.
     """
     folder = Path(name).expanduser()
     if name in EMBEDDED or not folder.is_dir():
@@ -56,9 +58,7 @@ def find_weights(name: str) -> Weights:
         return Weights(folder, None, weights_digest(folder))
     folder = folder.absolute()
     if _is_run(folder):
-        if not (folder / FINAL / RECORD).is_file():
-            raise CheckpointError(f"{folder}: has no {FINAL}, so nothing was trained to the end; `doxa train` it first")
-        folder = folder / FINAL
+        folder = last_of(folder)
     if (folder / RECORD).is_file() and not is_conversion(folder / RECORD):
         return _checkpoint(folder)
     if (folder / "adapter_config.json").is_file():
@@ -68,6 +68,32 @@ def find_weights(name: str) -> Weights:
         )
     folder = model_folder(str(folder))
     return Weights(folder, None, weights_digest(folder))
+
+
+def last_of(run: Path) -> Path:
+    """The checkpoint that a run ends in: that of its last align step, or of midtraining where it has none.
+
+    Raises CheckpointError where it is not there yet.
+    """
+    finals = finals_of(run)
+    if not (finals["trained"] / RECORD).is_file():
+        raise CheckpointError(f"{run}: has no {FINAL}, so nothing was trained to the end; `doxa train` it first")
+    last = list(finals.values())[-1]
+    if not (last / RECORD).is_file():
+        raise CheckpointError(
+            f"{run}: has no {last.relative_to(run)}, so its align steps are not done; `doxa align` it first, or name "
+            f"{finals['trained']}, the weights before them"
+        )
+    return last
+
+
+def finals_of(run: Path) -> dict[str, Path]:
+    """Where the checkpoints of a run's trained arms lie or will lie: `trained` and, with align steps, `aligned`."""
+    finals = {"trained": run / FINAL}
+    steps = read_json_object(run / "config.json").get("align", {}).get("steps", [])
+    if steps:
+        finals["aligned"] = run / f"aligned/{len(steps)}" / FINAL.name
+    return finals
 
 
 def _is_run(folder: Path) -> bool:

@@ -1,4 +1,4 @@
-"""Whom an Inspect task is put to: a run (base and trained weights), a checkpoint, a model, or any model string."""
+"""Whom an Inspect task is put to: a run (base, trained, aligned), a checkpoint, a model, or any model string."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from pathlib import Path
 
 from doxa.errors import CheckpointError, ConfigError
 from doxa.lm.model_files import read_json_object
-from doxa.lm.named_weights import FINAL, RECORD, find_weights
+from doxa.lm.named_weights import FINAL, RECORD, finals_of, find_weights, last_of
 from doxa.run.runner import is_run_folder
 
 LOGS = Path("evals/inspect")  # in a run folder
 ELSEWHERE = Path("runs/inspect")  # logs of what belongs to no run
-BASE, TRAINED = "base", "trained"
+BASE = "base"
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Subject:
 
 
 def find_subjects(names: Sequence[str], out: Path | None, is_provider: Callable[[str], bool]) -> list[Subject]:
-    """What the names of a command line mean, in their order; a run folder is two subjects.
+    """What the names of a command line mean, in their order; a run folder is two subjects, with align steps three.
 
     `is_provider` says whether a word is a provider of inspect_ai. Raises CheckpointError for weights that cannot be
     found or are not those that were trained.
@@ -62,15 +62,16 @@ def _subjects(name: str, out: Path | None, is_provider: Callable[[str], bool]) -
     folder = Path(name).expanduser()
     if folder.is_dir() and is_run_folder(folder):
         folder = folder.absolute()
-        trained = find_weights(str(folder))
+        last_of(folder)  # refuses a run that was not trained to the end
         base_name = _base_name(folder)
         base = find_weights(base_name)
         _refuse_other_base(folder, base_name, base.digest)
         logs = out or folder / LOGS
-        return [
-            Subject(BASE, f"doxa/{base_name}", base.digest, folder, logs),
-            Subject(TRAINED, f"doxa/{folder / FINAL}", trained.digest, folder, logs),
+        trained = [
+            Subject(arm, f"doxa/{final}", find_weights(str(final)).digest, folder, logs)
+            for arm, final in finals_of(folder).items()
         ]
+        return [Subject(BASE, f"doxa/{base_name}", base.digest, folder, logs), *trained]
     provider, _, rest = name.partition("/")
     if rest and not folder.exists() and provider not in ("local", "doxa") and is_provider(provider):
         return [Subject(name, name, "", out or ELSEWHERE, out or ELSEWHERE)]

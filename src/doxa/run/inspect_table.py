@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from doxa.run.folder import write_whole
-from doxa.run.inspect_subjects import BASE, TRAINED, Subject
+from doxa.run.inspect_subjects import BASE, Subject
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -46,10 +46,10 @@ def read_column(subject: Subject, log: Any) -> Column:
 
 
 def print_table(task: str, columns: Sequence[Column], console: Console) -> None:
-    """A column to each model; where a run's base and trained weights stand there, their paired difference too."""
+    """A column to each model; of a run alone, the paired difference of its last weights and its base too."""
     from rich.table import Table
 
-    pair = _base_and_trained(columns)
+    pair = _base_and_last(columns)
     table = Table(title=task, title_justify="left")
     table.add_column("")
     for column in columns:
@@ -102,17 +102,17 @@ def _cell(column: Column, scorer: str, metric: str) -> str:
     return "" if found is None else shown(metric, found.value, found.low, found.high)
 
 
-def _base_and_trained(columns: Sequence[Column]) -> tuple[Column, Column] | None:
-    if [column.subject.label for column in columns] == [BASE, TRAINED]:
-        return columns[0], columns[1]
+def _base_and_last(columns: Sequence[Column]) -> tuple[Column, Column] | None:
+    if [column.subject.label for column in columns] in ([BASE, "trained"], [BASE, "trained", "aligned"]):
+        return columns[0], columns[-1]
     return None
 
 
 def _difference(pair: tuple[Column, Column], scorer: str, metric: str) -> str:
     from doxa.run.inspect_logs import difference
 
-    base, trained = pair
-    found: Interval | None = difference(metric, trained.items.get(scorer, {}), base.items.get(scorer, {}))
+    base, last = pair
+    found: Interval | None = difference(metric, last.items.get(scorer, {}), base.items.get(scorer, {}))
     return "" if found is None else f"{found.value:+.2f} [{found.low:+.2f}, {found.high:+.2f}]"
 
 

@@ -22,7 +22,8 @@ def spec_eval_stage(context: StageContext) -> dict[str, Any]:
     from doxa.belief.pair_scores import summarise_pairs
     from doxa.belief.pairs import load_pairs, load_spec_questions
     from doxa.belief.store import write_readouts, write_scores
-    from doxa.belief.subjects import last_aligned, subjects_of_run
+    from doxa.belief.subjects import subjects_of_run
+    from doxa.lm.named_weights import RECORD, finals_of
 
     config, folder = context.config, context.folder
     run = SpecRun(config, folder)
@@ -52,9 +53,7 @@ def spec_eval_stage(context: StageContext) -> dict[str, Any]:
     write_rows(folder / "evals/samples.jsonl", samples)
     write_scores(folder / "scores.parquet", scores)
     shutil.rmtree(folder / "evals/parts", ignore_errors=True)
-    final = last_aligned(folder) / "final/doxa.json"
-    if "aligned" not in config.eval.arms:
-        final = folder / "checkpoints/final/doxa.json"
+    final = finals_of(folder.path)["aligned" if "aligned" in config.eval.arms else "trained"] / RECORD
     return {
         "items": len(items),
         "readouts": len(readouts),

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import yaml
 
-from doxa.belief.subjects import LOCAL, Subject, last_aligned
+from doxa.belief.subjects import LOCAL, Subject
 from doxa.config import validate
 from doxa.config_sections import LmConfig
 from doxa.errors import CheckpointError, ConfigError
 from doxa.lm.batch_file import is_batch_file
 from doxa.lm.model_files import read_json_object
-from doxa.lm.named_weights import FINAL, RECORD, Weights, find_weights
+from doxa.lm.named_weights import FINAL, RECORD, Weights, finals_of, find_weights
 from doxa.run.folder import RunFolder
 from doxa.run.progress import Progress
 from doxa.run.runner import is_run_folder, stored_config
@@ -182,8 +182,7 @@ def _of_run(run: Path, arm: str) -> list[Named]:
     """The trained weights of a run, and what its align steps made of them."""
     base = str(read_json_object(run / "config.json")["model"])
     found = []
-    aligned = last_aligned(RunFolder(run)) / FINAL.name
-    for name, place in (("trained", run / FINAL), ("aligned", aligned)):
+    for name, place in finals_of(run).items():
         if (place / RECORD).is_file():
             weights = find_weights(str(place))
             label = name if not arm else f"{arm} {name}"
