@@ -9,7 +9,6 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
@@ -241,17 +240,3 @@ def _curves(internal: InternalResult | None) -> tuple[LayerCurve, ...]:
         )
         for (arm, kind), points in found.items()
     )
-
-
-def open_world(folder: RunFolder, target: Path | None) -> None:
-    """Take the target's newer evals into the run folder, which keeps a copy of all that a report needs."""
-    from doxa.belief.items import load_items
-    from doxa.run.folder import write_whole
-
-    own = folder / "target"
-    for name in ("universe.yaml", "evals.json"):
-        if target is not None and (target / name).is_file():
-            if name == "evals.json":
-                load_items(target / name)
-            if name == "evals.json" or not (own / name).exists():
-                write_whole(own / name, (target / name).read_bytes())

@@ -11,9 +11,10 @@ from typing import Any
 
 from doxa.config import validate
 from doxa.config_sections import DepthConfig
-from doxa.errors import ConfigError, TargetError
+from doxa.errors import ConfigError
+from doxa.run.depth_target import refuse_other_target, source_of, take_target
 from doxa.run.folder import RunFolder
-from doxa.run.named_models import choose_named, refuse_other_target, write_named
+from doxa.run.named_models import choose_named, write_named
 from doxa.run.progress import Progress
 from doxa.run.runner import RunRequest, is_run_folder, open_run, remember, stored_config
 
@@ -35,7 +36,7 @@ def run_depth(request: DepthRequest, progress: Progress) -> RunFolder:
     """Measure and write depth/ of a run folder, which is made for models named by strings. Returns the folder."""
     from doxa.belief.depth import DepthJob
     from doxa.belief.known_readouts import read_known
-    from doxa.belief.profile import open_world, profile
+    from doxa.belief.profile import profile
     from doxa.belief.subjects import subjects_of_models, subjects_of_run
     from doxa.belief.world import load_world
     from doxa.lm.models import check_model, open_models
@@ -45,8 +46,8 @@ def run_depth(request: DepthRequest, progress: Progress) -> RunFolder:
     if is_run_folder(Path(request.target)):
         config, user = (config if request.overrides else stored_config(folder)), None
     named = choose_named(folder, request.model, request.trained)
-    if named is not None and is_run_folder(folder.path):
-        refuse_other_target(folder, stored_config(folder), config)
+    source = source_of(config)
+    refuse_other_target(folder, config, source)
     if named is None and user is not None:
         raise ConfigError(
             f"{request.target}: is no run folder; finish one with `doxa run {request.target}`, or name a model "
@@ -63,7 +64,7 @@ def run_depth(request: DepthRequest, progress: Progress) -> RunFolder:
     with folder.lock():
         if user is not None:
             remember(folder, config, user)
-        open_world(folder, _target_folder(config.target))
+        take_target(folder, source)
         world = load_world(folder / "target")
         context = world.universe.inserted_context
         if named is not None:
@@ -96,13 +97,3 @@ def _settings(config: DepthConfig, request: DepthRequest) -> DepthConfig:
     given: dict[str, Any] = {"judges": request.judges, "probes": request.probes}
     chosen = {**config.model_dump(), **{key: value for key, value in given.items() if value}}
     return validate(DepthConfig, chosen, "doxa depth", prefix="depth.")
-
-
-def _target_folder(name: str) -> Path | None:
-    """The target's own folder; None on a computer that does not have it."""
-    from doxa.worlds.universe import load_target
-
-    try:
-        return load_target(name).folder
-    except TargetError:
-        return None

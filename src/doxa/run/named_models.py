@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pydantic import Field, model_validator
 
-from doxa.config import RunConfig, validate
+from doxa.config import validate
 from doxa.errors import ConfigError
 from doxa.lm.embedded import EMBEDDED
 from doxa.records import Record
@@ -60,7 +60,7 @@ def choose_named(folder: RunFolder, model: str | None, trained: str | None) -> N
     if kept is None:
         if not any(given.values()):
             return None
-        if _has_stages(folder):
+        if has_stages(folder):
             raise ConfigError(
                 f"--model, --trained: {folder.path} is a run, which has its own models; profile it as it is with "
                 f"`doxa depth {folder.path}`, or name a new folder with --out"
@@ -78,14 +78,6 @@ def choose_named(folder: RunFolder, model: str | None, trained: str | None) -> N
     return NamedModels(**chosen)
 
 
-def refuse_other_target(folder: RunFolder, kept: RunConfig, wanted: RunConfig) -> None:
-    """Raise ConfigError where a profile folder would become that of another target; one that was moved is the same."""
-    if wanted.target != kept.target and wanted.target_digest != kept.target_digest:
-        raise ConfigError(
-            f"{folder.path}: holds the profile of {kept.target}, not of {wanted.target}; name another folder with --out"
-        )
-
-
 def refuse_profile(folder: RunFolder) -> None:
     """Raise ConfigError where a run would go into a folder that holds the profile of named models."""
     if (folder / MODELS).exists():
@@ -95,7 +87,8 @@ def refuse_profile(folder: RunFolder) -> None:
         )
 
 
-def _has_stages(folder: RunFolder) -> bool:
+def has_stages(folder: RunFolder) -> bool:
+    """Whether a folder holds stages of a run, finished or begun."""
     stages = folder / "stages"
     return stages.is_dir() and any(stages.iterdir())
 
