@@ -16,7 +16,7 @@ Models = Annotated[
     list[str],
     typer.Argument(
         metavar="RUN|CHECKPOINT|MODEL...",
-        help="A run folder (its base, trained, aligned weights), a checkpoint, a model folder or name, any model string.",
+        help="A run folder (its base, trained, aligned weights), a checkpoint, a model folder or name, a model string.",
     ),
 ]
 Judge = Annotated[str | None, typer.Option("--judge", help="A model that grades: takes the role `grader`.")]

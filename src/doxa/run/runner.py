@@ -163,11 +163,12 @@ def _run_or_skip(state: StageState, context: StageContext) -> None:
 
 
 def _follow(folder: RunFolder, config: RunConfig, progress: Progress, only: str | None) -> RunFolder:
-    if only != "midtrain":
-        raise ConfigError("only `doxa train` runs under torchrun; do the other stages with one process")
-    states = {state.stage.name: state for state in read_states(stages_of(config), config, folder)}
-    if states[only].status != "done":
-        states[only].stage.body(StageContext(config, folder, progress))
+    if only not in ("midtrain", "align"):
+        raise ConfigError("only `doxa train` and `doxa align` run under torchrun; do the other stages with one process")
+    named_stage(config, only)
+    state = next(one for one in read_states(stages_of(config), config, folder) if one.stage.name == only)
+    if state.status != "done":
+        state.stage.body(StageContext(config, folder, progress, state.fingerprint))
     return folder
 
 

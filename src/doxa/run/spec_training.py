@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +11,8 @@ from doxa.run.folder import read_json, write_json, write_whole
 from doxa.run.spec_run import names_of, say_or_refuse, target_of
 
 if TYPE_CHECKING:
+    from doxa.config import RunConfig
+    from doxa.run.folder import RunFolder
     from doxa.run.stages import StageContext
     from doxa.training.align_config import AlignStep
     from doxa.worlds.spec import SpecTarget
@@ -35,12 +36,13 @@ def spec_midtrain_stage(context: StageContext) -> dict[str, Any]:
 def align_stage(context: StageContext) -> dict[str, Any]:
     """The align steps one after another, each from where the one before ended, into aligned/1, aligned/2 and so on.
 
-    A step that was finished is not trained again, and one that was interrupted goes on.
+    A step that was finished is not trained again, and one that was interrupted goes on. Of several processes the first
+    one alone says that a step is done; the others wait for what it wrote.
     """
     from doxa.records import digest
     from doxa.training.align_config import step_config
     from doxa.training.step_rows import step_data
-    from doxa.training.steps import train_step
+    from doxa.training.steps import is_main_process, train_step, wait_for_all
 
     config, folder = context.config, context.folder
     start = folder / "checkpoints/final"
@@ -48,14 +50,13 @@ def align_stage(context: StageContext) -> dict[str, Any]:
     for number, step in enumerate(config.align.steps, start=1):
         at = folder / f"aligned/{number}"
         fingerprint = digest(context.fingerprint, number)
-        record = read_json(at / STEP) if (at / STEP).exists() else {}
-        if record.get("fingerprint") != fingerprint or not (at / "final/doxa.json").exists():
+        if not _is_done(at, fingerprint):
             train = step_config(step, config.train, f"align.steps.{number - 1}")
             counts = train_step(
                 config.model,
                 start,
                 step.how,
-                step_data(_with_own_rows(context, step, number)),
+                step_data(with_own_rows(config, folder, step, number)),
                 train,
                 config.seed if step.seed is None else step.seed,
                 at,
@@ -64,9 +65,11 @@ def align_stage(context: StageContext) -> dict[str, Any]:
                 fingerprint,
                 {"model": config.model, "method": train.method, "recipe": config.recipe, "seed": config.seed},
             )
-            record = {"fingerprint": fingerprint, "counts": {"kind": step.kind, "how": step.how, **counts}}
-            write_json(at / STEP, record)
-        done.append(record["counts"])
+            if is_main_process():
+                record = {"fingerprint": fingerprint, "counts": {"kind": step.kind, "how": step.how, **counts}}
+                write_json(at / STEP, record)
+            wait_for_all()
+        done.append(read_json(at / STEP)["counts"])
         start = at / "final"
     if not done:
         return {"steps": 0}
@@ -74,28 +77,31 @@ def align_stage(context: StageContext) -> dict[str, Any]:
     return {"steps": len(done), "updates": last["updates"], "checkpoint": last["checkpoint"], "trained": done}
 
 
-def _with_own_rows(context: StageContext, step: AlignStep, number: int) -> AlignStep:
+def _is_done(at: Path, fingerprint: str) -> bool:
+    record = read_json(at / STEP) if (at / STEP).exists() else {}
+    return record.get("fingerprint") == fingerprint and (at / "final/doxa.json").exists()
+
+
+def with_own_rows(config: RunConfig, folder: RunFolder, step: AlignStep, number: int) -> AlignStep:
     """The step with the run's own copies of its rows, so that a run folder on another computer can train it too.
 
-    What ships with the target speaks of the model that spec.md names; here it is the one that the config names.
+    What ships with the target speaks of the model that spec.md names; here it is the one that the config names. Several
+    processes may copy at once: each file is replaced whole, by the same.
     """
     from doxa.training.step_rows import find_rows
 
-    copies = context.folder / f"target/align/{number}"
+    copies = folder / f"target/align/{number}"
     try:
-        target = target_of(context.config)
+        target = target_of(config)
     except TargetError:
         target = None
     names = [f"{place}_{Path(name).stem}.jsonl" for place, name in enumerate(step.rows, start=1)]
     if target is not None:
-        shutil.rmtree(copies, ignore_errors=True)
         for name, copy in zip(step.rows, names, strict=True):
             write_whole(copies / copy, _told_of(find_rows(name, target.folder), target))
     missing = [copies / copy for copy in names if not (copies / copy).exists()]
     if missing:
-        raise TargetError(
-            f"{context.config.target}: is not here, and neither is the run's copy of its rows, {missing[0]}"
-        )
+        raise TargetError(f"{config.target}: is not here, and neither is the run's copy of its rows, {missing[0]}")
     return step.model_copy(update={"rows": tuple(str(copies / copy) for copy in names)})
 
 

@@ -243,6 +243,14 @@ def world_size() -> int:
     return int(os.environ.get("WORLD_SIZE", "1"))
 
 
+def wait_for_all() -> None:
+    """Return once every process that trains has come here: what the first one wrote can then be read by all."""
+    from torch import distributed
+
+    if distributed.is_available() and distributed.is_initialized():
+        distributed.barrier()
+
+
 def is_main_process() -> bool:
     """Whether this process writes to the run folder."""
     return int(os.environ.get("RANK", "0")) == 0
