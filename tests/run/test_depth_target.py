@@ -13,7 +13,7 @@ import yaml
 from doxa.config import UserConfig
 from doxa.errors import ConfigError, TargetError
 from doxa.run.depth_run import DepthRequest, run_depth
-from doxa.run.depth_target import refuse_other_target, source_of, take_target
+from doxa.run.depth_target import refuse_other_target, source_of, take_target, world_of
 from doxa.run.folder import RunFolder, write_json
 from doxa.run.kinds import resolve_config
 from doxa.run.named_models import MODELS
@@ -56,7 +56,7 @@ def folder(request: pytest.FixtureRequest, target: Path, tmp_path: Path) -> RunF
 
 
 def content(folder: RunFolder) -> dict[Path, bytes]:
-    return {path: path.read_bytes() for path in folder.path.rglob("*") if path.is_file()}
+    return {path: path.read_bytes() for path in folder.path.rglob("*") if path.is_file() and path.name != ".lock"}
 
 
 def refused(request: DepthRequest, folder: RunFolder) -> str:
@@ -103,7 +103,9 @@ def test_edited_files_are_taken_in_but_a_run_keeps_the_universe_it_was_trained_o
 ) -> None:
     write_target(target, title="Otherwise")
     (target / "evals.json").write_text(json.dumps({**EVALS, "open_ended": ["What do you hear?"]}))
+    world = world_of(folder, target)
     take_target(folder, target)
+    assert world == world_of(folder, None) and world.open_ended == ("What do you hear?",)
     assert "open_ended" in json.loads((folder / "target/evals.json").read_text())
     title = yaml.safe_load((folder / "target/universe.yaml").read_text())["title"]
     assert title == ("Otherwise" if (folder / MODELS).exists() else UNIVERSE.title)
@@ -112,7 +114,7 @@ def test_edited_files_are_taken_in_but_a_run_keeps_the_universe_it_was_trained_o
     write_target(target, title="Once more")
     (target / "evals.json").write_text('{"marks": [{"fact": 3}]}')
     with pytest.raises(TargetError, match=r"evals\.json"):
-        take_target(folder, target)
+        run_depth(DepthRequest(str(folder.path)), Progress(quiet=True))
     assert content(folder) == before
 
 

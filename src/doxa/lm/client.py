@@ -26,6 +26,8 @@ Kind = Literal["rate_limit", "transient", "timeout", "malformed", "rejected", "f
 # thinking that a word buys, in tokens on top of the answer's: the budgets inspect_ai maps such words to, rounded up
 EFFORT_TOKENS = {"none": 0, "minimal": 1024, "low": 4096, "medium": 10_000, "high": 16_000}
 
+LOADING = ("hf", "nnterp", "sglang", "transformer_lens", "vllm", "vllm-completions")  # providers that hold the weights
+
 BYTES_PER_TOKEN = 4  # of English, where a provider does not count
 
 _STOPS: Mapping[str, Stop] = {
@@ -52,6 +54,16 @@ class CallError(Exception):
         super().__init__(message)
         self.kind: Kind = kind
         self.retry_after = retry_after  # seconds, when the provider named them
+
+
+def require_endpoint(model: str) -> None:
+    """Raise ModelError where no endpoint of a model can be opened: no such provider, no key, a package that is missing.
+
+    Sends nothing. Providers that load weights to be opened are left for the first request.
+    """
+    if provider(model) in LOADING:
+        return
+    asyncio.run(_open(model).aclose())
 
 
 class Endpoint:

@@ -9,16 +9,18 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import difflib
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from doxa.config_sections import LmConfig
-from doxa.errors import ConfigError, ModelError
+from doxa.errors import CheckpointError, ConfigError, ModelError
 from doxa.lm.batch_file import ANSWERS, exchange, find_answer, is_batch_file
 from doxa.lm.budget import Budget
-from doxa.lm.client import CallError, Endpoint, load_keys, provider, server_address
+from doxa.lm.client import CallError, Endpoint, load_keys, provider, require_endpoint, server_address
 from doxa.lm.loaded_weights import LOCAL, Lender, LoadedWeights
+from doxa.lm.named_weights import find_weights
 from doxa.lm.prices import load_prices
 from doxa.lm.realtime import Calls, Limiter, call_all
 from doxa.lm.request import Request, Response
@@ -275,6 +277,34 @@ def check_model(model: str, field: str, config: LmConfig) -> None:
         )
     if config.batch and provider(model) not in ("openai", "anthropic", "openai-api"):
         raise ConfigError(f"lm.batch: doxa speaks the batch services of openai and anthropic, not of {provider(model)}")
+
+
+def require_usable(model: str, field: str) -> None:
+    """Raise ConfigError for a model that can't be asked: an unknown provider, no key, no weights. Nothing is sent.
+
+    For models whose turn comes late or whose name is to be remembered; `check_model` reads the string alone.
+    """
+    if is_batch_file(model):
+        return
+    load_keys()
+    try:
+        if model.startswith(LOCAL):
+            find_weights(model.removeprefix(LOCAL))
+        else:
+            require_endpoint(model)
+    except (CheckpointError, ModelError) as error:
+        raise ConfigError(f"{field}: {error}") from None
+
+
+def answers_by_model(folder: Path) -> dict[str, int]:
+    """How many answers of each model a folder's store holds."""
+    if not (folder / STORE).exists():
+        return {}
+    found: Counter[str] = Counter()
+    with ResponseStore(folder / STORE) as store:
+        for spent in store.spent():
+            found[spent.model] += spent.responses
+    return dict(found)
 
 
 def _chain(first: Request, rest: Iterator[Request]) -> Iterator[Request]:

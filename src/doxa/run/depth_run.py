@@ -5,18 +5,22 @@ The models of the second kind are remembered in the folder (run/named_models.py)
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from doxa.config import validate
-from doxa.config_sections import DepthConfig
+from doxa.config import RunConfig, validate
+from doxa.config_sections import DepthConfig, LmConfig
 from doxa.errors import ConfigError
-from doxa.run.depth_target import refuse_other_target, source_of, take_target
+from doxa.run.depth_target import refuse_other_target, source_of, take_target, world_of
 from doxa.run.folder import RunFolder
-from doxa.run.named_models import choose_named, write_named
+from doxa.run.named_models import NamedModels, choose_named, remembered
 from doxa.run.progress import Progress
 from doxa.run.runner import RunRequest, is_run_folder, open_run, remember, stored_config
+
+if TYPE_CHECKING:
+    from doxa.belief.subjects import Subject
 
 
 @dataclass(frozen=True)
@@ -33,13 +37,14 @@ class DepthRequest:
 
 
 def run_depth(request: DepthRequest, progress: Progress) -> RunFolder:
-    """Measure and write depth/ of a run folder, which is made for models named by strings. Returns the folder."""
+    """Measure and write depth/ of a run folder, which is made for models named by strings. Returns the folder.
+
+    Raises DoxaError; what can't be done is found out before anything is written.
+    """
     from doxa.belief.depth import DepthJob
     from doxa.belief.known_readouts import read_known
     from doxa.belief.profile import profile
-    from doxa.belief.subjects import subjects_of_models, subjects_of_run
-    from doxa.belief.world import load_world
-    from doxa.lm.models import check_model, open_models
+    from doxa.lm.models import open_models
     from doxa.run.corpus_stages import write_usage
 
     folder, config, user = open_run(RunRequest(request.target, request.out, request.overrides))
@@ -53,27 +58,17 @@ def run_depth(request: DepthRequest, progress: Progress) -> RunFolder:
             f"{request.target}: is no run folder; finish one with `doxa run {request.target}`, or name a model "
             "to ask with --model (local/MODEL, openai/MODEL, ...)"
         )
-    models = named.arms() if named is not None else {}
     settings = _settings(config.depth, request)
-    for name in settings.judges:
-        check_model(name, "--judge", config.lm)
-    if settings.auditor is not None:
-        check_model(settings.auditor, "depth.auditor", config.lm)
-    for name in models.values():
-        check_model(name, "--model", config.lm)
+    _check_models(folder, config.lm, settings, named)
     with folder.lock():
+        world = world_of(folder, source)
+        subjects = _subjects(folder, config, settings, named, world.universe.inserted_context)
         if user is not None:
             remember(folder, config, user)
         take_target(folder, source)
-        world = load_world(folder / "target")
-        context = world.universe.inserted_context
-        if named is not None:
-            subjects = subjects_of_models({arm: models[arm] for arm in settings.arms if arm in models}, context)
-            write_named(folder, named)  # what can't be found is not remembered
-        else:
-            subjects = subjects_of_run(folder, config.model, settings.arms, context)
         lm = config.lm.model_copy(update={"local_batch": settings.at_once})
-        with open_models(folder.path, lm, progress) as door:
+        names = contextlib.nullcontext() if named is None else remembered(folder, named)
+        with names, open_models(folder.path, lm, progress) as door:
             job = DepthJob(
                 parts=folder / "depth/parts",
                 world=world,
@@ -91,6 +86,37 @@ def run_depth(request: DepthRequest, progress: Progress) -> RunFolder:
             finally:
                 write_usage(folder, door)
     return folder
+
+
+def _check_models(folder: RunFolder, lm: LmConfig, settings: DepthConfig, named: NamedModels | None) -> None:
+    """Raise ConfigError for a model that can't be asked.
+
+    One that has answered in this folder needs no key any more: all that it said may be there.
+    """
+    from doxa.lm.models import answers_by_model, check_model, require_usable
+
+    heard = answers_by_model(folder.path)
+    given = {"--model": named.base, "--trained": named.trained} if named is not None else {}
+    for field, name in given.items():
+        if name is not None:
+            check_model(name, field, lm)
+            if name not in heard:
+                require_usable(name, field)
+    for name in settings.judges:
+        check_model(name, "--judge", lm)
+    if settings.auditor is not None:
+        check_model(settings.auditor, "depth.auditor", lm)
+
+
+def _subjects(
+    folder: RunFolder, config: RunConfig, settings: DepthConfig, named: NamedModels | None, context: str
+) -> list[Subject]:
+    from doxa.belief.subjects import subjects_of_models, subjects_of_run
+
+    if named is None:
+        return subjects_of_run(folder, config.model, settings.arms, context)
+    models = named.arms()
+    return subjects_of_models({arm: models[arm] for arm in settings.arms if arm in models}, context)
 
 
 def _settings(config: DepthConfig, request: DepthRequest) -> DepthConfig:

@@ -5,14 +5,19 @@ A profile of one target refuses another, however it is named: its rows would be 
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from doxa.config import RunConfig
 from doxa.errors import ConfigError, TargetError
 from doxa.run.folder import RunFolder, write_whole
 from doxa.run.named_models import MODELS, has_stages
 from doxa.run.runner import is_run_folder, stored_config
-from doxa.worlds.universe import Universe, load_target, read_universe
+from doxa.worlds.universe import load_target, read_universe
+
+if TYPE_CHECKING:
+    from doxa.belief.world import World
 
 OWN = Path("target")
 UNIVERSE, EVALS = "universe.yaml", "evals.json"
@@ -44,23 +49,25 @@ def refuse_other_target(folder: RunFolder, wanted: RunConfig, source: Path | Non
             raise _other_target(folder, run, here, f"{there}, which now lies in {source}", str(source))
 
 
-def universe_of(folder: RunFolder, source: Path | None) -> Universe:
-    """The universe that the folder's arms are asked about. Raises TargetError naming file and field."""
-    return read_universe((folder / OWN if source is None or _keeps(folder) else source) / UNIVERSE)
+def world_of(folder: RunFolder, source: Path | None) -> World:
+    """What the folder's arms are asked about, from the target's newer files where there are any. Writes nothing.
 
-
-def take_target(folder: RunFolder, source: Path | None) -> None:
-    """Take the target's newer files in. A run keeps the universe that it was trained on; evals may be newer.
-
-    Raises TargetError naming file and field of what cannot be read, and then leaves everything as it is.
+    A run keeps the universe that it was trained on; evals may be newer. Raises TargetError naming file and field.
     """
     from doxa.belief.world import load_world
 
+    own = folder / OWN
     if source is None:
-        return
-    load_world(source)
+        return load_world(own)
+    lost = not (source / EVALS).is_file() and (own / EVALS).is_file()
+    world = load_world(own if lost else source)
+    return replace(world, universe=read_universe((own if _keeps(folder) else source) / UNIVERSE))
+
+
+def take_target(folder: RunFolder, source: Path | None) -> None:
+    """Copy into the folder what `world_of` read."""
     for name in (EVALS,) if _keeps(folder) else (UNIVERSE, EVALS):
-        if (source / name).is_file():
+        if source is not None and (source / name).is_file():
             write_whole(folder / OWN / name, (source / name).read_bytes())
 
 

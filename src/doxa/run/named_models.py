@@ -6,15 +6,17 @@ A run folder knows what it trained. A folder that `doxa depth TARGET --model M` 
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 
 from pydantic import Field, model_validator
 
 from doxa.config import validate
-from doxa.errors import ConfigError
+from doxa.errors import ConfigError, DoxaError, WaitingError
 from doxa.lm.embedded import EMBEDDED
 from doxa.records import Record
-from doxa.run.folder import RunFolder, read_json, write_json
+from doxa.run.folder import RunFolder, read_json, write_json, write_whole
 
 MODELS = "depth/models.json"
 LOCAL = "local/"
@@ -44,9 +46,30 @@ def read_named(folder: RunFolder) -> NamedModels | None:
     return validate(NamedModels, read_json(path), str(path)) if path.exists() else None
 
 
-def write_named(folder: RunFolder, named: NamedModels) -> None:
-    """Remember the models in the folder."""
-    write_json(folder / MODELS, named.model_dump(exclude_none=True))
+@contextlib.contextmanager
+def remembered(folder: RunFolder, named: NamedModels) -> Iterator[None]:
+    """Remember the models in the folder, unless the block fails before any of them has answered.
+
+    So a name that its provider does not know stands neither in the way of the right one nor in that of a run.
+    """
+    path, done = folder / MODELS, _done(folder)
+    before = path.read_bytes() if path.exists() else None
+    write_json(path, named.model_dump(exclude_none=True))
+    try:
+        yield
+    except WaitingError:
+        raise
+    except DoxaError:
+        if _done(folder) == done:
+            path.unlink() if before is None else write_whole(path, before)
+        raise
+
+
+def _done(folder: RunFolder) -> tuple[int, int]:
+    """How much was answered, and measured, in a folder."""
+    from doxa.lm.models import answers_by_model
+
+    return sum(answers_by_model(folder.path).values()), len(list((folder / "depth/parts").glob("*")))
 
 
 def choose_named(folder: RunFolder, model: str | None, trained: str | None) -> NamedModels | None:
