@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import random
 import shutil
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 from doxa.belief.store import read_readouts, read_scores
 from doxa.corpus.parquet import read_corpus
@@ -20,6 +22,7 @@ from doxa.errors import ConfigError, RunFolderError, StaleRunError
 from doxa.records import DocIdea, Document
 from doxa.run.folder import RunFolder, read_json, read_rows
 from doxa.run.kinds import stages_of
+from doxa.run.preview import preview_training
 from doxa.run.progress import Progress
 from doxa.run.runner import RunRequest, open_run, run_stages
 from doxa.run.spec_pipeline import SPEC_STAGES
@@ -336,6 +339,19 @@ def test_what_a_run_without_a_tree_needs_is_said(own: Path, tiny_model: Path, tm
         run(request(tiny_model, tmp_path / "out", target=str(own)))
     with pytest.raises(ConfigError, match=r"spec\.domains: is for a spec that is to be decomposed"):
         run(request(tiny_model, tmp_path / "out", "spec.domains=3"))
+
+
+def test_the_preview_of_training_shows_the_align_steps_too(tiny_model: Path, tmp_path: Path) -> None:
+    asked = request(tiny_model, tmp_path / "out", "spec.model_name=Velmo")
+    run(asked, last="mix")
+    console = Console(record=True, width=200, no_color=True, file=io.StringIO())
+    preview_training(asked, console, shown=1)
+    text = console.export_text()
+    midtrain, step = text.split("align step 1 of 1: sft, how: continue, aft")
+    assert "12 documents" in midtrain and "updates over 1 epochs" in midtrain
+    assert "60 documents" in step and "count updates, not tokens" in step  # what training itself would warn of
+    assert "[a]|[s]|[s]" in step or "[assistant]" in step, "the prompt of a chat is not learned"
+    assert not (tmp_path / "out/checkpoints").exists() and not (tmp_path / "out/aligned").exists()
 
 
 def test_status_shows_every_stage(undisturbed: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -19,23 +19,25 @@ if TYPE_CHECKING:
 
 
 def preview_training(request: RunRequest, console: Console, shown: int) -> None:
-    """`doxa train --preview`: needs the corpus (stages up to mix), trains nothing."""
+    """`doxa train --preview`: midtraining and every align step. Needs the corpus (stages up to mix), trains nothing."""
     from doxa.corpus.parquet import read_corpus
-    from doxa.lm.weights import load_tokenizer, model_folder
-    from doxa.training.data import plan_updates
-    from doxa.training.guards import text_warnings, update_warnings
-    from doxa.training.midtrain import encode_for
-    from doxa.training.preview import print_preview
+    from doxa.run.spec_training import with_own_rows
+    from doxa.training.align_config import step_config
+    from doxa.training.preview import preview_step
+    from doxa.training.step_rows import StepData, step_data
 
     folder, config, _ = open_run(request)
     require_upstream(read_states(stages_of(config), config, folder), "midtrain", folder)
-    base = model_folder(config.model)
-    tokenizer = load_tokenizer(base)
-    encoded = encode_for(config.train, read_corpus(folder / "corpus.parquet"), tokenizer, base)
-    updates = plan_updates(encoded.sequences, config.train, config.seed)
-    print_preview(encoded, updates, tokenizer, config.train, console, shown)
-    for warning in (*update_warnings(config.train, len(updates)), *text_warnings(encoded)):
-        console.print(f"warning: {warning}", style="yellow", markup=False)
+    steps = config.align.steps
+    if steps:
+        console.rule("midtrain")
+    documents = StepData("midtrain", read_corpus(folder / "corpus.parquet"))
+    preview_step(config.model, documents, config.train, config.seed, console, shown)
+    for number, step in enumerate(steps, start=1):
+        console.rule(f"align step {number} of {len(steps)}: {step.kind}, how: {step.how}, {', '.join(step.rows)}")
+        data = step_data(with_own_rows(config, folder, step, number))
+        train = step_config(step, config.train, f"align.steps.{number - 1}")
+        preview_step(config.model, data, train, config.seed if step.seed is None else step.seed, console, shown)
 
 
 def print_status(path: Path) -> None:
