@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +14,7 @@ import yaml
 
 from doxa.belief.store import read_scores
 from doxa.belief.thinking import INSTRUCTION
-from doxa.errors import ConfigError, WaitingError
+from doxa.errors import ConfigError, RunFolderError, WaitingError
 from doxa.records import Answer, Score
 from doxa.report.depth_facts import gather_depth
 from doxa.report.depth_page import write_depth_page
@@ -136,6 +137,54 @@ def test_thinking_and_conversations_stand_in_the_profile(target: Path, tmp_path:
     assert (folder / "depth/scores.parquet").read_bytes() == before
 
 
+@pytest.mark.parametrize("model", ["anthropc/claude-haiku-4-5", "anthropic/claude-haiku-4-5", "local/nowhere"])
+def test_a_judge_that_cannot_judge_is_noticed_before_anything_is_asked(
+    target: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, model: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("ANTHROPIC_API_KEY", raising=False)
+    for field, given in (("--judge", f'depth.judges=["{model}"]'), ("depth.auditor", f"depth.auditor={model}")):
+        with pytest.raises(ConfigError, match=f"^{field}: "):
+            profiled(target, tmp_path / "run", believer, PROBES, given)
+    assert not (tmp_path / "run").exists()
+
+
+def says_first(messages: list[dict[str, str]]) -> str:
+    """A judge whose word is always the first, and a believer where nothing is to be judged."""
+    found = re.search(r"<answer>\n(.*)\n</answer>", messages[-1]["content"], re.S)
+    return f"<quote>{found[1]}</quote><agrees>first</agrees>" if found else believer(messages)
+
+
+def test_a_profile_stays_whole_until_the_next_one_is_found(
+    target: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, probes = RunFolder(tmp_path / "run"), ("open_ended",)
+    more = ("depth.samples=3", "depth.judges=[batch-file/judge]")
+    profiled(target, folder.path, says_first, probes)
+    assert len(gather_depth(folder).answers) == 2 * 2
+
+    def files() -> dict[str, bytes]:
+        return {path.name: path.read_bytes() for path in (folder / "depth").iterdir() if path.is_file()}
+
+    def unjudged(messages: list[dict[str, str]]) -> str | None:
+        assert files() == before  # also while the judge is waited for
+        return says_first(messages)
+
+    def stopped(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = files()
+    with monkeypatch.context() as patched:
+        patched.setattr("doxa.belief.profile.write_scores", stopped)
+        with pytest.raises(KeyboardInterrupt):
+            profiled(target, folder.path, unjudged, probes, *more)
+    with pytest.raises(RunFolderError, match=r"about\.json: is missing; `doxa depth"):
+        gather_depth(folder)
+    assert profiled(target, folder.path, says_first, probes, *more) == []  # all is there: nothing is asked again
+    found = gather_depth(folder)
+    assert len(found.answers) == 2 * 3 and found.about.judges == ("batch-file/judge",)
+
+
 def test_budgets_of_one_s_own_and_no_conversations(target: Path, tmp_path: Path) -> None:
     folder = tmp_path / "run"
     rounds = profiled(target, folder, believer, PROBES, "depth.thinking_tokens=[48]", "depth.conversations=false")
@@ -178,7 +227,10 @@ def test_weights_at_hand_are_led_through_conversations_only_where_that_is_asked_
     assert found["true"] == scripted | {("debate", "conversation"), ("pushback", "conversation")}
 
 
-def test_conversations_that_nothing_could_read_are_refused_before_anything_is_asked(tmp_path: Path) -> None:
+def test_conversations_that_nothing_could_read_are_refused_before_anything_is_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-test-0123456789abcdef")
     bare = write_target(tmp_path / "bare", {key: value for key, value in EVALS.items() if key != "marks"})
     with pytest.raises(ConfigError, match=r"depth\.conversations: .*--judge.*marks"):
         profiled(bare, tmp_path / "run", believer, ("debate",), "depth.conversations=true")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
@@ -79,11 +80,12 @@ class Profile:
 
 
 def profile(folder: RunFolder, job: DepthJob, bootstrap: int) -> Profile:
-    """Measure, judge, summarise and write depth/. Raises what models, weights and items raise; going on is free."""
+    """Measure, judge, summarise and write depth/. Raises what models, weights and items raise; going on is free.
+
+    Files of an earlier profile stay as they are until everything is found.
+    """
     started = time.monotonic()
     rows = measure_depth(job)
-    depth = folder / "depth"
-    write_rows(depth / "answers.jsonl", rows.answers)
     judgements, about = _judged(folder, job, rows)
     internal = _internal(job, rows)
     measures = rows.measures + about.pop("measures")
@@ -102,11 +104,22 @@ def profile(folder: RunFolder, job: DepthJob, bootstrap: int) -> Profile:
         took=round(time.monotonic() - started, 1),
         **about,
     )
-    write_readouts(depth / "readouts.parquet", rows.readouts)
+    made = Profile(found, scores, rows.readouts, rows.answers, judgements)
+    _write(folder / "depth", made, measures)
+    return made
+
+
+def _write(depth: Path, made: Profile, measures: Sequence[Measure]) -> None:
+    """Write all files of a profile. about.json, without which none is read, goes first and comes last.
+
+    So files of two profiles are never taken for one, wherever the process is stopped.
+    """
+    (depth / "about.json").unlink(missing_ok=True)
+    write_rows(depth / "answers.jsonl", made.answers)
+    write_readouts(depth / "readouts.parquet", made.readouts)
     write_rows(depth / "measures.jsonl", measures)
-    write_scores(depth / "scores.parquet", scores)
-    write_json(depth / "about.json", found.model_dump(mode="json"))
-    return Profile(found, scores, rows.readouts, rows.answers, judgements)
+    write_scores(depth / "scores.parquet", made.scores)
+    write_json(depth / "about.json", made.about.model_dump(mode="json"))
 
 
 def held_scores(readouts: Sequence[Readout], bootstrap: int, seed: int) -> list[Score]:

@@ -48,6 +48,12 @@ def run_depth(request: DepthRequest, progress: Progress) -> RunFolder:
     from doxa.run.corpus_stages import write_usage
 
     folder, config, user = open_run(RunRequest(request.target, request.out, request.overrides))
+    if config.spec is not None:
+        asked = request.target if is_run_folder(Path(request.target)) else request.trained or request.model or "MODEL"
+        raise ConfigError(
+            f"{request.target}: is about a model spec, and a depth profile asks how deeply a universe is believed; "
+            f"`doxa values {asked} --evals {config.target}` measures what follows the spec, is known of it and why"
+        )
     if is_run_folder(Path(request.target)):
         config, user = (config if request.overrides else stored_config(folder)), None
     named = choose_named(folder, request.model, request.trained)
@@ -96,16 +102,15 @@ def _check_models(folder: RunFolder, lm: LmConfig, settings: DepthConfig, named:
     from doxa.lm.models import answers_by_model, check_model, require_usable
 
     heard = answers_by_model(folder.path)
-    given = {"--model": named.base, "--trained": named.trained} if named is not None else {}
-    for field, name in given.items():
+    given: list[tuple[str, str | None]] = [("--judge", name) for name in settings.judges]
+    given.append(("depth.auditor", settings.auditor))
+    if named is not None:
+        given += [("--model", named.base), ("--trained", named.trained)]
+    for field, name in given:
         if name is not None:
             check_model(name, field, lm)
             if name not in heard:
                 require_usable(name, field)
-    for name in settings.judges:
-        check_model(name, "--judge", lm)
-    if settings.auditor is not None:
-        check_model(settings.auditor, "depth.auditor", lm)
 
 
 def _subjects(

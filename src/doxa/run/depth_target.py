@@ -19,7 +19,7 @@ from doxa.worlds.universe import load_target, read_universe
 if TYPE_CHECKING:
     from doxa.belief.world import World
 
-OWN = Path("target")
+OWN = "target"
 UNIVERSE, EVALS = "universe.yaml", "evals.json"
 
 
