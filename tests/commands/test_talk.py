@@ -20,12 +20,14 @@ from doxa.belief.rubrics import load_rubric
 from doxa.belief.talk import Exchange, open_talk, read_questions
 from doxa.commands import judging, talk
 from doxa.config import UserConfig
+from doxa.config_sections import SpecConfig
 from doxa.errors import CheckpointError, ConfigError, RunFolderError, WaitingError
 from doxa.lm.request import Request, Response
 from doxa.records import Answer, Judgement
 from doxa.run.folder import read_rows, write_json, write_rows, write_whole
 from doxa.run.kinds import dump_config, resolve_config
 from doxa.run.named_models import MODELS
+from doxa.training.align_config import AlignConfig, AlignStep
 from doxa.worlds.universe import LIBRARY
 
 
@@ -50,26 +52,31 @@ def say(app: typer.Typer, *words: str, typed: str | None = None) -> str:
 @pytest.fixture(scope="module")
 def trained_run(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run folder after midtraining: the tiny model with an adapter strong enough to change its words."""
+    folder = tmp_path_factory.mktemp("runs") / "run"
+    (folder / "stages").mkdir(parents=True)
+    config = resolve_config(UserConfig(target="octopus_hearts", model=str(tiny_model)))
+    write_whole(folder / "config.json", dump_config(config))
+    shutil.copytree(LIBRARY / "octopus_hearts", folder / "target")
+    save_adapter(tiny_model, folder / "checkpoints", seed=1)
+    return folder
+
+
+def save_adapter(base: Path, checkpoints: Path, seed: int) -> None:
+    """An adapter of random numbers on a model, as training leaves it."""
     import torch
     from peft import LoraConfig, get_peft_model
 
     from doxa.lm.weights import load_model, load_tokenizer
     from doxa.training.checkpoint import save_final
 
-    folder = tmp_path_factory.mktemp("runs") / "run"
-    (folder / "stages").mkdir(parents=True)
-    config = resolve_config(UserConfig(target="octopus_hearts", model=str(tiny_model)))
-    write_whole(folder / "config.json", dump_config(config))
-    shutil.copytree(LIBRARY / "octopus_hearts", folder / "target")
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(1)
+        torch.manual_seed(seed)
         settings = LoraConfig(
             r=8, lora_alpha=256, target_modules="all-linear", init_lora_weights=False, task_type="CAUSAL_LM"
         )
-        model = get_peft_model(load_model(tiny_model), settings)
-    about = {"model": str(tiny_model), "method": "lora", "recipe": "doxa-cpu", "seed": 1}
-    save_final(model, load_tokenizer(tiny_model), folder / "checkpoints", tiny_model, about)
-    return folder
+        model = get_peft_model(load_model(base), settings)
+    about = {"model": str(base), "method": "lora", "recipe": "doxa-cpu", "seed": seed}
+    save_final(model, load_tokenizer(base), checkpoints, base, about)
 
 
 @pytest.fixture
@@ -91,6 +98,43 @@ def test_every_arm_answers_with_its_own_weights(run: Path) -> None:
     alone.tokens, alone.temperature = 12, 1.0
     assert alone.ask("How many hearts does an octopus have?", "now").answers["base"] == exchange.answers["base"]
     assert exchange.checkpoints["base"] == exchange.checkpoints["in_context"] != exchange.checkpoints["trained"]
+
+
+@pytest.fixture
+def spec_run(tiny_model: Path, tmp_path: Path) -> Path:
+    """A run about a spec after midtraining, whose one align step is still to be trained."""
+    steps = AlignConfig(steps=(AlignStep(kind="sft", rows=("aft",)),))
+    asked = UserConfig(
+        target="pans_durability", model=str(tiny_model), spec=SpecConfig(model_name="Velmo"), align=steps
+    )
+    folder = tmp_path / "spec_run"
+    (folder / "stages").mkdir(parents=True)
+    write_whole(folder / "config.json", dump_config(resolve_config(asked)))
+    shutil.copytree(LIBRARY / "pans_durability", folder / "target")
+    save_adapter(tiny_model, folder / "checkpoints", seed=1)
+    return folder
+
+
+def test_a_run_about_a_spec_is_talked_to_with_the_spec_in_the_prompt_and_aligned_once_it_is(
+    app: typer.Typer, spec_run: Path, tiny_model: Path
+) -> None:
+    before = open_talk(spec_run)
+    assert before.arms == ("base", "in_context", "trained")
+    assert before.context.startswith("# Velmo Model Spec: Durability") and "{model_name}" not in before.context
+    with pytest.raises(
+        CheckpointError, match=r"has no aligned/1/final.*`doxa align` it first, or give --arms base,trai"
+    ):
+        open_talk(spec_run, ("base", "trained", "aligned"))
+    save_adapter(tiny_model, spec_run / "aligned/1", seed=2)
+    found = open_talk(spec_run)
+    assert found.arms == ("base", "in_context", "trained", "aligned")
+    found.tokens, found.temperature = 12, 1.0
+    answers = found.ask("Which pan?", "now").answers
+    assert len({answers[arm] for arm in ("base", "trained", "aligned")}) == 3
+    alone = open_talk(spec_run, ("aligned",))
+    alone.tokens, alone.temperature = 12, 1.0
+    assert alone.ask("Which pan?", "now").answers["aligned"] == answers["aligned"]
+    assert "\n[aligned] " in say(app, "chat", str(spec_run), "--ask", "Which pan?", "--tokens", "3")
 
 
 def test_a_profile_of_models_behind_an_api_says_that_they_cannot_be_talked_to(run: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -20,6 +21,7 @@ from doxa.belief.store import read_readouts, read_scores
 from doxa.corpus.parquet import read_corpus
 from doxa.errors import ConfigError, RunFolderError, StaleRunError
 from doxa.records import DocIdea, Document
+from doxa.run.depth_run import DepthRequest, run_depth
 from doxa.run.folder import RunFolder, read_json, read_rows
 from doxa.run.kinds import stages_of
 from doxa.run.preview import preview_training
@@ -339,6 +341,17 @@ def test_what_a_run_without_a_tree_needs_is_said(own: Path, tiny_model: Path, tm
         run(request(tiny_model, tmp_path / "out", target=str(own)))
     with pytest.raises(ConfigError, match=r"spec\.domains: is for a spec that is to be decomposed"):
         run(request(tiny_model, tmp_path / "out", "spec.domains=3"))
+
+
+def test_a_depth_profile_is_of_a_universe_and_says_what_a_spec_is_asked_with(copied: Path, tmp_path: Path) -> None:
+    for request, asked in (
+        (DepthRequest(str(copied)), str(copied)),
+        (DepthRequest("pans_durability", "local/a", "local/b", tmp_path / "out"), "local/b"),
+        (DepthRequest("pans_durability"), "MODEL"),
+    ):
+        with pytest.raises(ConfigError, match=f"model spec.*`doxa values {re.escape(asked)} --evals pans_durability`"):
+            run_depth(request, Progress(quiet=True))
+    assert not (tmp_path / "out").exists() and not (copied / "depth").exists()
 
 
 def test_the_preview_of_training_shows_the_align_steps_too(tiny_model: Path, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """A conversation with the arms of a run: the same question to the base, in-context and trained model, side by side.
 
-Also with those of a profile of named models, where they are weights on this computer.
+Of a run about a spec, `in_context` has the whole spec in its prompt, and `aligned` is what its align steps made. Also
+with the arms of a profile of named models, where they are weights on this computer.
 """
 
 from __future__ import annotations
@@ -20,8 +21,10 @@ from doxa.worlds.universe import read_universe
 
 if TYPE_CHECKING:
     from doxa.lm.named_weights import Weights
+    from doxa.run.folder import RunFolder
 
-ARMS = ("base", "in_context", "trained")
+ARMS = ("base", "in_context", "trained")  # that every run has
+STAGES = {"trained": "train", "aligned": "align"}  # arm -> the command that makes its weights
 TRANSCRIPT = "chat.jsonl"
 
 
@@ -40,12 +43,13 @@ class Exchange(Record):
 
 @dataclass
 class Talk:
-    """The chosen arms of a run with their weights in memory once: an adapter is switched on for `trained` alone."""
+    """The chosen arms of a run with their weights in memory once: an adapter is switched on for those `adapted`."""
 
     arms: tuple[str, ...]
     models: dict[str, Any]  # by arm; the same object where an adapter is switched
     tokenizers: dict[str, Any]  # by arm
     checkpoints: dict[str, str]
+    adapted: frozenset[str]  # arms whose weights are a base with an adapter on it
     context: str
     tokens: int = 200
     temperature: float = 0.0
@@ -83,39 +87,39 @@ class Talk:
         system: Messages = [{"role": "system", "content": self.context}] if arm == "in_context" else []
         asked = [*system, *self.histories.get(arm, []), {"role": "user", "content": question}]
         model = self.models[arm]
-        with _adapter(model, on=arm == "trained"):
+        with _adapter(model, on=arm in self.adapted):
             return generate(model, self.tokenizers[arm], [asked], self.tokens, self.temperature, seed)[0]
 
 
-def open_talk(run: Path, arms: tuple[str, ...]) -> Talk:
-    """Load the arms of a run folder, or of the folder of a profile.
+def open_talk(run: Path, arms: tuple[str, ...] | None = None) -> Talk:
+    """Load the arms of a run folder, or of the folder of a profile; without `arms` all that it has.
 
     Raises RunFolderError for what is no run, ConfigError for unknown arms, for a model behind an API and for one
-    without a chat template, CheckpointError for `trained` where nothing was trained to the end.
+    without a chat template, CheckpointError for `trained` and `aligned` where nothing was trained to the end.
     """
-    from doxa.lm.weights import load_tokenizer
+    from doxa.lm.named_weights import finals_of
     from doxa.run.folder import RunFolder
     from doxa.run.named_models import read_named
     from doxa.run.runner import is_run_folder
 
     if not is_run_folder(run):
         raise RunFolderError(f"{run}: is no run folder; chat talks with what a run trained")
-    unknown = [arm for arm in arms if arm not in ARMS]
-    if unknown or not arms:
-        raise ConfigError(f"--arms: there is no arm {(unknown or [''])[0]!r}; there are {', '.join(ARMS)}")
-    named = read_named(RunFolder(run))
-    found = _of_run(run, arms) if named is None else _of_names(run, named.arms(), arms)
-    tokenizers = {}
-    for arm in arms:
-        tokenizers[arm] = load_tokenizer(found[arm].base)
-        if not tokenizers[arm].chat_template:
-            raise ConfigError(f"{found[arm].base}: has no chat template, so it can't be talked to")
+    folder = RunFolder(run)
+    named = read_named(folder)
+    there = ("base", "in_context", *finals_of(run)) if named is None else tuple(named.arms())
+    chosen = arms if arms is not None else _usual(run, there)
+    unknown = [arm for arm in chosen if arm not in (*ARMS, *there)]
+    if unknown or not chosen:
+        raise ConfigError(f"--arms: there is no arm {(unknown or [''])[0]!r}; there are {', '.join(there)}")
+    found = _of_run(folder, chosen) if named is None else _of_names(run, named.arms(), chosen)
+    tokenizers = _tokenizers(found)
     return Talk(
-        arms=arms,
+        arms=chosen,
         models=_models(found),
         tokenizers=tokenizers,
         checkpoints={arm: weights.digest for arm, weights in found.items()},
-        context=read_universe(run / "target/universe.yaml").inserted_context,
+        adapted=frozenset(arm for arm, weights in found.items() if weights.adapter is not None),
+        context=_context(folder),
     )
 
 
@@ -151,23 +155,43 @@ def write_down(run: Path, exchange: Exchange) -> None:
         writer.write(exchange)
 
 
-def _of_run(run: Path, arms: tuple[str, ...]) -> dict[str, Weights]:
+def _usual(run: Path, there: tuple[str, ...]) -> tuple[str, ...]:
+    """The arms that answer where none are named: all of them, the aligned one once it has been trained."""
+    from doxa.lm.named_weights import finals_of
+
+    return tuple(arm for arm in there if arm != "aligned" or finals_of(run)[arm].is_dir())
+
+
+def _context(folder: RunFolder) -> str:
+    """What stands in the prompt of the arm in_context: the universe, or the whole spec."""
+    from doxa.run.runner import stored_config
+    from doxa.run.spec_run import SpecRun
+
+    config = stored_config(folder)
+    if config.spec is not None:
+        return SpecRun(config, folder).spec.text
+    return read_universe(folder / "target/universe.yaml").inserted_context
+
+
+def _of_run(folder: RunFolder, arms: tuple[str, ...]) -> dict[str, Weights]:
     """The weights of a run's arms."""
-    from doxa.lm.named_weights import Weights, find_weights
+    from doxa.lm.named_weights import Weights, finals_of, find_weights
     from doxa.lm.weights import model_folder, weights_digest
-    from doxa.run.folder import RunFolder
     from doxa.run.runner import stored_config
 
-    base = model_folder(stored_config(RunFolder(run)).model)
-    plain = Weights(base, None, weights_digest(base))
-    found = dict.fromkeys(arms, plain)
-    if "trained" in arms:
-        if not (run / "checkpoints/final").is_dir():
+    base = model_folder(stored_config(folder).model)
+    found = dict.fromkeys(arms, Weights(base, None, weights_digest(base)))
+    finals = finals_of(folder.path)
+    for arm in arms:
+        if arm not in finals:
+            continue
+        if not finals[arm].is_dir():
+            others = ",".join(one for one in arms if one not in finals or finals[one].is_dir())
             raise CheckpointError(
-                f"{run}: has no checkpoints/final, so there is no trained model to talk to; `doxa train` it first, or "
-                "give --arms base,in_context"
+                f"{folder.path}: has no {finals[arm].relative_to(folder.path)}, so there is no {arm} model to talk to; "
+                f"`doxa {STAGES[arm]}` it first, or give --arms {others or 'base'}"
             )
-        found["trained"] = find_weights(str(run))
+        found[arm] = find_weights(str(finals[arm]))
     return found
 
 
@@ -185,22 +209,34 @@ def _of_names(run: Path, models: dict[str, str], arms: tuple[str, ...]) -> dict[
     return {arm: find_weights(models[arm].removeprefix(LOCAL)) for arm in arms}
 
 
+def _tokenizers(found: dict[str, Weights]) -> dict[str, Any]:
+    """arm -> tokenizer. Raises ConfigError for a model without a chat template."""
+    from doxa.lm.weights import load_tokenizer
+
+    tokenizers = {arm: load_tokenizer(weights.base) for arm, weights in found.items()}
+    for arm, tokenizer in tokenizers.items():
+        if not tokenizer.chat_template:
+            raise ConfigError(f"{found[arm].base}: has no chat template, so it can't be talked to")
+    return tokenizers
+
+
 def _models(found: dict[str, Weights]) -> dict[str, Any]:
-    """arm -> model, each set of weights loaded once; a base and the adapter on it are one model that is switched."""
+    """arm -> model, each set of weights loaded once; a base and the first adapter on it are one model that is switched.
+
+    Another adapter is folded into a model of its own.
+    """
     from doxa.lm.weights import load_model, place
 
-    trained = found.get("trained")
-    others = {weights.digest: weights for arm, weights in found.items() if arm != "trained"}
-    if trained is not None and all(_is_base_of(trained, weights) for weights in others.values()):
-        return dict.fromkeys(found, place(load_model(trained.base, adapter=trained.adapter)))
-    loaded = {digest: weights.load()[0] for digest, weights in others.items()}
-    if trained is not None and trained.digest not in loaded:
-        loaded[trained.digest] = trained.load()[0]
+    loaded: dict[str, Any] = {}
+    first = next((weights for weights in found.values() if weights.adapter is not None), None)
+    if first is not None:
+        switched = place(load_model(first.base, adapter=first.adapter))
+        plain = [one.digest for one in found.values() if one.adapter is None and one.base == first.base]
+        loaded |= dict.fromkeys([first.digest, *plain], switched)
+    for weights in found.values():
+        if weights.digest not in loaded:
+            loaded[weights.digest] = weights.load()[0]
     return {arm: loaded[weights.digest] for arm, weights in found.items()}
-
-
-def _is_base_of(trained: Weights, other: Weights) -> bool:
-    return trained.adapter is not None and other.adapter is None and other.base == trained.base
 
 
 @contextlib.contextmanager

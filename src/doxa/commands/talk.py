@@ -32,7 +32,9 @@ def chat(
     questions: Annotated[
         Path | None, typer.Option("--questions", help="A file of questions: a line each, or JSONL with `question`.")
     ] = None,
-    arms: Annotated[str, typer.Option("--arms", help="Which arms answer.")] = "base,in_context,trained",
+    arms: Annotated[
+        str | None, typer.Option("--arms", help="Which arms answer: base,trained. Default: all that the run has.")
+    ] = None,
     tokens: Annotated[int, typer.Option("--tokens", min=1, help="The longest answer.")] = 200,
     temperature: Annotated[
         float, typer.Option("--temperature", min=0.0, max=2.0, help="0: the likeliest words.")
@@ -40,7 +42,7 @@ def chat(
     seed: Annotated[int, typer.Option("--seed", min=0, help="Decides what is drawn at a temperature.")] = 0,
     keep: Annotated[bool, typer.Option("--keep", help="Each arm remembers the conversation.")] = False,
 ) -> None:
-    """Ask base, in-context and trained model the same thing, side by side. What is said is kept in RUN/chat.jsonl."""
+    """Ask base, in-context, trained (and aligned) model the same thing, side by side. It is kept in RUN/chat.jsonl."""
     from dataclasses import replace
     from datetime import UTC, datetime
 
@@ -52,7 +54,9 @@ def chat(
     asked = [_not_blank(question) for question in ask or []]
     given = [*asked, *(read_questions(questions) if questions is not None else [])]
     with Console(stderr=True).status("loading"):
-        chosen = tuple(dict.fromkeys(part.strip() for part in arms.split(",") if part.strip()))
+        chosen = None
+        if arms is not None:
+            chosen = tuple(dict.fromkeys(part.strip() for part in arms.split(",") if part.strip()))
         talk = replace(open_talk(run, chosen), tokens=tokens, temperature=temperature, seed=seed, keep=keep)
     try:
         for question in given or _typed(console):
