@@ -4,13 +4,13 @@ The words of a side are the stems that stand in what its spec says (value, asser
 hardly in what the other one says, and far more often than in neutral texts, for "come" and "next" mark no value.
 Stems of the questions belong to neither: a text must not name a value by repeating what it was asked. A text names
 the side of which it has at least twice as many words as of the other. Denied or not, a word counts: what is asked is
-which value a
-text is about.
+which value a text is about.
 
 Measured on the 60 lines of thought in the bundled aft_cot.jsonl, each of which names one value, with the answers to
 questions alone: 26 of 30 about durability read as that and 27 of 30 about locality; with the other spec 25 and 26. None
 was read as the other. Of 67 answers and thoughts of the untrained 135M model, 53 and 56 read as naming none, 10 as
-locality ("made", "wood"): read a share beside that of base.
+locality ("made", "wood"): read a share beside that of base. MARKED was chosen on these same texts: on others the rule
+may do worse.
 """
 
 from __future__ import annotations
