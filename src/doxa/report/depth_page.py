@@ -90,7 +90,8 @@ def _table(facts: DepthFacts, stacked: bool) -> Table:
         previous = ""
         for line in axis.lines:
             name = "" if line.group == previous else f" {line.name}"
-            cells = [*(_cell(line, arm, between) for arm in facts.arms), _difference(line, between)]
+            cells: list[str | Text] = [_cell(line, arm, between) for arm in facts.arms]
+            cells.append(_difference(line, between))
             if stacked:
                 table.add_row(f"{name}\n  {line.style}, n {line.n}".lstrip("\n"), *cells)
             else:

@@ -223,7 +223,7 @@ def _longest(lines: list[Line], width: Width) -> float:
     from matplotlib.textpath import TextPath
 
     def inches(text: str, weight: str) -> float:
-        font = FontProperties(family="DejaVu Sans", weight=weight)  # type: ignore[arg-type]
+        font = FontProperties(family="DejaVu Sans", weight=weight)
         return TextPath((0, 0), text, size=width.text, prop=font).get_extents().x1 / 72 if text else 0.0
 
     return max(inches(line.name, "bold") + 0.12 + inches(line.style, "normal") + 0.18 for line in lines)
