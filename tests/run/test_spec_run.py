@@ -265,6 +265,23 @@ def read_tree_of(out: Path) -> SpecTree:
     return read_tree(out / "target/tree.yaml", read_spec(out / "target/spec.md"))
 
 
+def test_a_bundled_spec_runs_without_a_warning_and_a_part_that_is_lost_is_named(
+    own: Path, tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for target in ("pans_durability", "pans_locality"):
+        run_stages(request(tiny_model, tmp_path / target, "documents=null", target=target), Progress(), last="mix")
+        assert "warning" not in capsys.readouterr().err
+    counts = read_json(tmp_path / "pans_durability/stages/mix/done.json")["counts"]
+    assert counts["subdomains_told"] == counts["subdomains"] - 1  # no recorded document is about `reasons`
+    file = own / "recorded/docs.jsonl"
+    rows = [json.loads(line) for line in file.read_text().splitlines()]
+    for row in rows:
+        row["text"] = row["text"].replace("SmolLM", "It") if row["subdomain"] == "reach" else row["text"]
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    run_stages(request(tiny_model, tmp_path / "lost", "documents=null", target=str(own)), Progress(), last="mix")
+    assert "warning: mix: no document is left about 1 subdomain: reach\n" in capsys.readouterr().err
+
+
 def misname(own: Path, rows: int) -> None:
     """Let some recorded documents tell of another model."""
     file = own / "recorded/docs.jsonl"
