@@ -202,6 +202,9 @@ def test_what_cannot_be_is_said_in_a_line(otter: Path, tiny_model: Path) -> None
         settings_of(request(otter, overrides=("samplse=3",)))
     with pytest.raises(ConfigError, match="swap: there is no arm 'trained'; there are base, in_context"):
         run_values(request(otter, str(tiny_model), overrides=(*SMALL, "swap=trained")), Progress(quiet=True))
+    for judge, reason in (("anthropc/claude", "anthropc"), ("local/nowhere", "nowhere")):
+        with pytest.raises(ConfigError, match=f"--judge: .*{reason}"):
+            run_values(request(otter, str(tiny_model), judges=(judge,)), Progress(quiet=True))
     with pytest.raises(TargetError, match="no bundled spec"):
         run_values(ValuesRequest((str(tiny_model),), "no_such_spec"), Progress(quiet=True))
     with pytest.raises(CheckpointError):

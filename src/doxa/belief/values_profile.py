@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from pydantic import Field
@@ -67,11 +68,12 @@ class ValuesResult:
 
 
 def evaluate_values(folder: RunFolder, job: ValuesJob) -> ValuesResult:
-    """Measure, judge, summarise and write values/. Raises what models, weights and items raise; going on is free."""
+    """Measure, judge, summarise and write values/. Raises what models, weights and items raise; going on is free.
+
+    Files of an earlier evaluation stay as they are until everything is found.
+    """
     started = time.monotonic()
     rows = measure_values(job)
-    place = folder / VALUES
-    write_rows(place / "answers.jsonl", rows.answers)
     judgements, judged, agreed, rubrics = _judged(folder, job, rows)
     measures = [*rows.measures, *judged]
     scores = _scores(job, rows, measures)
@@ -100,11 +102,19 @@ def evaluate_values(folder: RunFolder, job: ValuesJob) -> ValuesResult:
         seconds=rows.seconds,
         took=round(time.monotonic() - started, 1),
     )
-    write_readouts(place / "readouts.parquet", rows.readouts)
+    made = ValuesResult(about, scores, rows, judgements)
+    _write(folder / VALUES, made, measures)
+    return made
+
+
+def _write(place: Path, made: ValuesResult, measures: list[Measure]) -> None:
+    """Write all files; about.json goes first and comes last: files of two evaluations are never taken for one."""
+    (place / "about.json").unlink(missing_ok=True)
+    write_rows(place / "answers.jsonl", made.rows.answers)
+    write_readouts(place / "readouts.parquet", made.rows.readouts)
     write_rows(place / "measures.jsonl", measures)
-    write_scores(place / "scores.parquet", scores)
-    write_json(place / "about.json", about.model_dump(mode="json"))
-    return ValuesResult(about, scores, rows, judgements)
+    write_scores(place / "scores.parquet", made.scores)
+    write_json(place / "about.json", made.about.model_dump(mode="json"))
 
 
 def _scores(job: ValuesJob, rows: ValuesRows, measures: list[Measure]) -> list[Score]:

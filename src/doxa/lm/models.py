@@ -279,6 +279,18 @@ def check_model(model: str, field: str, config: LmConfig) -> None:
         raise ConfigError(f"lm.batch: doxa speaks the batch services of openai and anthropic, not of {provider(model)}")
 
 
+def require_models(folder: Path, named: Iterable[tuple[str, str]], config: LmConfig) -> None:
+    """Raise ConfigError for one of several models, (field, model), that can't be asked. Nothing is sent.
+
+    One that has answered in this folder needs no key any more: all that it said may be there.
+    """
+    heard = answers_by_model(folder)
+    for field, model in named:
+        check_model(model, field, config)
+        if model not in heard:
+            require_usable(model, field)
+
+
 def require_usable(model: str, field: str) -> None:
     """Raise ConfigError for a model that can't be asked: an unknown provider, no key, no weights. Nothing is sent.
 

@@ -95,22 +95,14 @@ def run_depth(request: DepthRequest, progress: Progress) -> RunFolder:
 
 
 def _check_models(folder: RunFolder, lm: LmConfig, settings: DepthConfig, named: NamedModels | None) -> None:
-    """Raise ConfigError for a model that can't be asked.
+    """Raise ConfigError for a model that can't be asked, before anything is asked or written."""
+    from doxa.lm.models import require_models
 
-    One that has answered in this folder needs no key any more: all that it said may be there.
-    """
-    from doxa.lm.models import answers_by_model, check_model, require_usable
-
-    heard = answers_by_model(folder.path)
     given: list[tuple[str, str | None]] = [("--judge", name) for name in settings.judges]
     given.append(("depth.auditor", settings.auditor))
     if named is not None:
         given += [("--model", named.base), ("--trained", named.trained)]
-    for field, name in given:
-        if name is not None:
-            check_model(name, field, lm)
-            if name not in heard:
-                require_usable(name, field)
+    require_models(folder.path, [(field, name) for field, name in given if name is not None], lm)
 
 
 def _subjects(

@@ -64,7 +64,7 @@ def run_values(request: ValuesRequest, progress: Progress) -> tuple[RunFolder, V
     from doxa.belief.values_profile import evaluate_values
     from doxa.belief.values_target import load_value_target
     from doxa.belief.values_words import value_words
-    from doxa.lm.models import check_model, open_models
+    from doxa.lm.models import open_models, require_models
     from doxa.run.corpus_stages import write_usage
 
     if request.context not in CONTEXTS:
@@ -74,11 +74,9 @@ def run_values(request: ValuesRequest, progress: Progress) -> tuple[RunFolder, V
     settings = settings_of(request)
     folder = _folder(request, named)
     lm = _lm_config(folder, settings.at_once)
-    for name in settings.judges:
-        check_model(name, "--judge", lm)
-    for one in named:
-        if one.weights is None:
-            check_model(one.model, one.arm, lm)
+    asked = [("--judge", name) for name in settings.judges]
+    asked += [(one.arm, one.model) for one in named if one.weights is None]
+    require_models(folder.path, asked, lm)
     subjects = arms(named, request.base, request.context, target.spec.text)
     if settings.swap and settings.swap not in [subject.arm for subject in subjects]:
         raise ConfigError(
