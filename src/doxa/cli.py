@@ -199,18 +199,21 @@ def status(folder: Annotated[Path, typer.Argument(help="A run folder.")]) -> Non
 @app.command()
 @speaking
 def worlds() -> None:
-    """The bundled targets: universes with claim and plausibility, specs with their value."""
+    """The bundled targets: universes with claim and plausibility, model specs with their value, and what takes them."""
     from rich.console import Console
 
     from doxa.worlds.spec import bundled_specs, load_spec_target
     from doxa.worlds.universe import bundled_names, load_target
 
     console = Console(highlight=False)
+    console.print("Universes (doxa run NAME, then doxa depth runs/NAME)", style="dim")
     for name in bundled_names():
         universe = load_target(name).universe
         console.print(f"[bold]{name}[/bold] ({universe.plausibility}): {universe.claim}")
+    console.print("\nModel specs (doxa run NAME, then doxa values runs/NAME --evals NAME)", style="dim")
+    console.print("Also: doxa spec show NAME, doxa aft make NAME, doxa compare msm_pans", style="dim")
     for name in bundled_specs():
-        console.print(f"[bold]{name}[/bold] (spec): {load_spec_target(name).spec.value}")
+        console.print(f"[bold]{name}[/bold]: {load_spec_target(name).spec.value}")
 
 
 @app.command()
