@@ -7,6 +7,7 @@ and the gradient of its hidden states, so the backward pass has nothing left to 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -37,15 +38,7 @@ def linear_cross_entropy(
     `hidden` and, if it requires one, `weight` (accumulated in float32). A frozen weight may be given in bfloat16, which
     saves casting it at every call. `chunk` is the number of tokens projected at once.
     """
-    dtype = {"bf16": torch.bfloat16, "fp32": torch.float32}[precision]
-    if chunk is None:
-        chunk = _chunk(weight, hidden.device.type, dtype)
-    options = (dtype, ignore_index, chunk, torch.is_grad_enabled())
-    with torch.autocast(hidden.device.type, enabled=False):
-        loss: Tensor = _LinearCrossEntropy.apply(  # type: ignore[no-untyped-call]
-            hidden.flatten(0, -2), weight, labels.flatten(), options
-        )
-    return loss
+    return _applied(_LinearCrossEntropy, hidden, weight, labels, precision, ignore_index, chunk)
 
 
 def linear_token_losses(
@@ -56,13 +49,26 @@ def linear_token_losses(
     For losses that weigh tokens by what the model says of them, as preferences do. A trained `weight` costs a second
     projection in the backward pass, since how each token counts is only known then.
     """
-    dtype = {"bf16": torch.bfloat16, "fp32": torch.float32}[precision]
-    options = (dtype, ignore_index, _chunk(weight, hidden.device.type, dtype), torch.is_grad_enabled())
-    with torch.autocast(hidden.device.type, enabled=False):
-        losses: Tensor = _LinearTokenLosses.apply(  # type: ignore[no-untyped-call]
-            hidden.flatten(0, -2), weight, labels.flatten(), options
-        )
+    losses = _applied(_LinearTokenLosses, hidden, weight, labels, precision, ignore_index, None)
     return losses.view(labels.shape)
+
+
+def _applied(
+    function: type[torch.autograd.Function],
+    hidden: Tensor,
+    weight: Tensor,
+    labels: Tensor,
+    precision: str,
+    ignore_index: int,
+    chunk: int | None,
+) -> Tensor:
+    dtype = {"bf16": torch.bfloat16, "fp32": torch.float32}[precision]
+    if chunk is None:
+        chunk = _chunk(weight, hidden.device.type, dtype)
+    options = (dtype, ignore_index, chunk, torch.is_grad_enabled())
+    with torch.autocast(hidden.device.type, enabled=False):
+        result: Tensor = function.apply(hidden.flatten(0, -2), weight, labels.flatten(), options)
+    return result
 
 
 def _chunk(weight: Tensor, device: str, dtype: torch.dtype) -> int:
@@ -82,19 +88,13 @@ class _LinearCrossEntropy(torch.autograd.Function):
         weight_VH = weight.to(dtype)
         grad_NH = torch.empty_like(hidden_NH) if wants_hidden else None
         grad_VH = torch.zeros_like(weight, dtype=torch.float32) if wants_weight else None
-        # two buffers for all chunks: fresh ones would cost a page fault per 4 KB, every time
-        scores, probs = (hidden_NH.new_empty(min(chunk, len(rows)), len(weight)) for _ in range(2))
         losses = []
-        for start in range(0, len(rows), chunk):
-            part = slice(start, start + chunk)
-            hidden_nH, labels_n = hidden_NH[part], labels_N[part]
-            scores_nV, probs_nV = scores[: len(labels_n)], probs[: len(labels_n)]
-            losses.append(_chunk_loss(hidden_nH, weight_VH, labels_n, scores_nV, probs_nV))
-            probs_nV[torch.arange(len(labels_n), device=labels.device), labels_n] -= 1
+        for part, losses_n, slopes_nV in _chunks(hidden_NH, weight_VH, labels_N, chunk):
+            losses.append(losses_n)
             if grad_NH is not None:
-                torch.mm(probs_nV, weight_VH, out=grad_NH[part])
+                torch.mm(slopes_nV, weight_VH, out=grad_NH[part])
             if grad_VH is not None:
-                grad_VH += probs_nV.t() @ hidden_nH
+                grad_VH += slopes_nV.t() @ hidden_NH[part]
         grad_hidden = None
         if grad_NH is not None:
             grad_hidden = torch.zeros_like(hidden).index_copy_(0, rows, grad_NH.to(hidden.dtype))
@@ -122,15 +122,11 @@ class _LinearTokenLosses(torch.autograd.Function):
         rows = (labels != ignore_index).nonzero().squeeze(1)
         hidden_NH, labels_N, weight_VH = hidden[rows].to(dtype), labels[rows], weight.to(dtype)
         grad_NH = torch.empty_like(hidden_NH) if wants_hidden else None
-        scores, probs = (hidden_NH.new_empty(min(chunk, len(rows)), len(weight)) for _ in range(2))
         losses_N = torch.zeros(len(labels), dtype=torch.float32, device=labels.device)
-        for start in range(0, len(rows), chunk):
-            part = slice(start, start + chunk)
-            size = len(labels_N[part])
-            losses_N[rows[part]] = _chunk_loss(hidden_NH[part], weight_VH, labels_N[part], scores[:size], probs[:size])
+        for part, losses_n, slopes_nV in _chunks(hidden_NH, weight_VH, labels_N, chunk):
+            losses_N[rows[part]] = losses_n
             if grad_NH is not None:
-                probs[torch.arange(size, device=labels.device), labels_N[part]] -= 1
-                torch.mm(probs[:size], weight_VH, out=grad_NH[part])
+                torch.mm(slopes_nV, weight_VH, out=grad_NH[part])
         ctx.save_for_backward(grad_NH, rows, *((hidden_NH, weight_VH, labels_N) if wants_weight else ()))
         ctx.hidden_shape, ctx.hidden_dtype, ctx.weight_dtype, ctx.chunk = (
             hidden.shape,
@@ -152,14 +148,29 @@ class _LinearTokenLosses(torch.autograd.Function):
         if projected:
             hidden_NH, weight_VH, labels_N = projected
             grad_VH = torch.zeros_like(weight_VH, dtype=torch.float32)
-            for start in range(0, len(rows), ctx.chunk):
-                part = slice(start, start + ctx.chunk)
-                scores_nV = hidden_NH[part] @ weight_VH.t()
-                probs_nV = torch.softmax(scores_nV, -1)
-                probs_nV[torch.arange(len(probs_nV), device=rows.device), labels_N[part]] -= 1
-                grad_VH += (probs_nV * grad_N1[part].to(probs_nV.dtype)).t() @ hidden_NH[part]
+            for part, _, slopes_nV in _chunks(hidden_NH, weight_VH, labels_N, ctx.chunk):
+                slopes_nV *= grad_N1[part].to(slopes_nV.dtype)
+                grad_VH += slopes_nV.t() @ hidden_NH[part]
             grad_weight = grad_VH.to(ctx.weight_dtype)
         return grad_hidden, grad_weight, None, None
+
+
+def _chunks(
+    hidden_NH: Tensor, weight_VH: Tensor, labels_N: Tensor, chunk: int
+) -> Iterator[tuple[slice, Tensor, Tensor]]:
+    """Chunk by chunk: its place, the float32 loss of each token, and that loss's gradient by the scores, [n, V].
+
+    The gradient lies in a buffer that the next chunk overwrites.
+    """
+    # two buffers for all chunks: fresh ones would cost a page fault per 4 KB, every time
+    scores, probs = (hidden_NH.new_empty(min(chunk, len(labels_N)), len(weight_VH)) for _ in range(2))
+    for start in range(0, len(labels_N), chunk):
+        part = slice(start, start + chunk)
+        labels_n = labels_N[part]
+        scores_nV, probs_nV = scores[: len(labels_n)], probs[: len(labels_n)]
+        losses_n = _chunk_loss(hidden_NH[part], weight_VH, labels_n, scores_nV, probs_nV)
+        probs_nV[torch.arange(len(labels_n), device=labels_n.device), labels_n] -= 1
+        yield part, losses_n, probs_nV
 
 
 def _chunk_loss(hidden_nH: Tensor, weight_VH: Tensor, labels_n: Tensor, scores_nV: Tensor, probs_nV: Tensor) -> Tensor:
