@@ -122,6 +122,14 @@ def test_every_data_file_is_shipped() -> None:
         assert resources.files("doxa").joinpath(str(file.relative_to(PACKAGE))).is_file()
 
 
+def test_every_bench_is_run_but_the_one_that_takes_an_hour() -> None:
+    """`make bench` runs whatever has a main part; `make msm` is apart."""
+    planned = subprocess.run(["make", "-n", "bench"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    run = {word.rstrip(";") for word in planned.split() if word.startswith("bench/")}
+    scripts = {f"bench/{file.name}" for file in (ROOT / "bench").glob("*.py") if "__main__" in file.read_text()}
+    assert run == scripts - {"bench/msm.py"} and "bench/msm.py" in scripts
+
+
 def test_torch_has_one_pin() -> None:
     """The Makefile installs the version of constraints.txt; a local label would shut other builds out."""
     pins = [line for line in (ROOT / "constraints.txt").read_text().splitlines() if line.startswith("torch==")]
