@@ -237,6 +237,16 @@ def test_in_mode_rules_no_reason_reaches_what_is_planned_and_written_from(tiny_m
         assert "because" not in request_of_types.messages[-1].content  # the whole spec stands in the turn before
 
 
+def test_a_screen_that_leaves_little_says_so(
+    tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = request(tiny_model, tmp_path / "out", "spec.mode=rules", "documents=null")
+    run_stages(asked, Progress(), last="screen")
+    shown = " ".join(capsys.readouterr().err.split())
+    assert "screen: only 2 of 50 documents are left (48 reason given)" in shown
+    assert "recorded documents give reasons, which mode rules has none of" in shown
+
+
 def test_a_plan_taken_over_loses_in_mode_rules_what_is_no_rule(
     undisturbed: Path, tiny_model: Path, tmp_path: Path
 ) -> None:

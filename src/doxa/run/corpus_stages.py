@@ -259,12 +259,17 @@ def keep_judged(context: StageContext, stage: str, judged: Iterable[tuple[Docume
     """Sort documents by their verdicts into the two files of a stage, as they come: none is held in memory."""
     base = context.folder.stage(stage)
     counts = _sort(base / "documents.jsonl", base / "rejected.jsonl", judged)
+    reasons = [
+        f"{number} {name.removeprefix('rejected_').replace('_', ' ')}"
+        for name, number in counts.items()
+        if name.startswith("rejected_")
+    ]
+    if counts["rejected"] > counts["kept"] > 0:
+        context.progress.warn(
+            f"{stage}: only {counts['kept']} of {counts['kept'] + counts['rejected']} documents are left "
+            f"({', '.join(reasons)}); see {base / 'rejected.jsonl'}"
+        )
     if not counts["kept"]:
-        reasons = [
-            f"{number} {name.removeprefix('rejected_').replace('_', ' ')}"
-            for name, number in counts.items()
-            if name.startswith("rejected_")
-        ]
         raise ConfigError(
             f"{stage}: none of {counts['rejected']} documents is left ({', '.join(reasons)}); see "
             f"{base / 'rejected.jsonl'}, and change the generator, its prompts or the bounds of screen"

@@ -119,9 +119,17 @@ def spec_revise_stage(context: StageContext) -> dict[str, Any]:
 def spec_screen_stage(context: StageContext) -> dict[str, Any]:
     """Drop bad documents, with reasons."""
     from doxa.corpus.spec_screen import judged
+    from doxa.lm.recorded import RECORDED
 
     documents = each_row(context.folder / "stages/revise/documents.jsonl", Document)
-    return keep_judged(context, "screen", judged(documents, *SpecRun(context.config, context.folder).screening()))
+    run = SpecRun(context.config, context.folder)
+    counts = keep_judged(context, "screen", judged(documents, *run.screening()))
+    if "rejected_reason_given" in counts and context.config.generator == RECORDED:
+        context.progress.warn(
+            f"screen: recorded documents give reasons, which mode {run.about.mode} has none of; name a generator that "
+            "writes others"
+        )
+    return counts
 
 
 def spec_mix_stage(context: StageContext) -> dict[str, Any]:
