@@ -28,6 +28,23 @@ def test_a_file_with_overrides(write_experiment: Write) -> None:
     assert [step.on for step in experiment.arms["sturdy"].steps] == ["nearby"]
 
 
+def test_a_folder_is_not_taken_for_recorded_rows(write_experiment: Write) -> None:
+    conflict = {"rows": "aft_antispec", "fraction": 0.5}
+    file = write_experiment(
+        chats={"opaque": {"target": "sturdy", "rows": "aft", "conflict": conflict}},
+        corpora={name: {"rows": "made"} for name in ("sturdy", "nearby", "neutral")},
+    )
+    for folder in ("aft", "aft_antispec", "made"):
+        (file.parent / folder).mkdir()
+    experiment = load_experiment(file)
+    chats = experiment.chats["opaque"]
+    assert chats.conflict is not None and (chats.rows, chats.conflict.rows) == ("aft", "aft_antispec")
+    assert experiment.corpora["sturdy"].rows == str(file.parent / "made")  # documents may lie in a run folder
+    (file.parent / "aft.jsonl").write_text("{}")
+    anchored = load_experiment(file, ("chats.opaque.rows=aft.jsonl",))
+    assert anchored.chats["opaque"].rows == str(file.parent / "aft.jsonl")
+
+
 def test_a_step_may_differ_from_the_others(write_experiment: Write) -> None:
     arms: dict[str, Any] = {"none": [], "long": [{"on": "sturdy", "train": {"epochs": 5, "documents_per_update": 2}}]}
     experiment = load_experiment(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -301,15 +301,24 @@ def load_experiment(path: Path, overrides: tuple[str, ...] = ()) -> Experiment:
 def _anchor(raw: dict[str, Any], folder: Path) -> None:
     """Make relative paths absolute where they lie beside the file; bundled names and names in recorded/ stay."""
     places: list[tuple[Any, str]] = [(raw, "evals"), (raw, "model"), (raw, "recipe")]
+    files: list[tuple[Any, str]] = []
     for section in ("corpora", "chats", "arms"):
         for one in (raw.get(section) or {}).values() if isinstance(raw.get(section), dict) else ():
-            places += [(one, key) for key in ("target", "rows", "prompt")]
+            places += [(one, key) for key in ("target", "prompt")]
+            # rows of chats are a file: a folder `aft` beside the experiment is not the recorded rows `aft`
+            (files if section == "chats" else places).append((one, "rows"))
             if isinstance(one, dict):
-                places.append((one.get("conflict"), "rows"))
+                files.append((one.get("conflict"), "rows"))
     for holder, key in places:
-        value = holder.get(key) if isinstance(holder, dict) else None
-        if isinstance(value, str) and value and (folder / Path(value).expanduser()).exists():
-            holder[key] = str((folder / Path(value).expanduser()).resolve())
+        _anchor_one(holder, key, folder, Path.exists)
+    for holder, key in files:
+        _anchor_one(holder, key, folder, Path.is_file)
+
+
+def _anchor_one(holder: Any, key: str, folder: Path, lies: Callable[[Path], bool]) -> None:
+    value = holder.get(key) if isinstance(holder, dict) else None
+    if isinstance(value, str) and value and lies(folder / Path(value).expanduser()):
+        holder[key] = str((folder / Path(value).expanduser()).resolve())
 
 
 def _known(name: str, names: Mapping[str, Any], where: str, what: str) -> None:
