@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from doxa.experiments.stats import bootstrap_mean, paired_bootstrap, percentile_interval, wilson
+from doxa.experiments.stats import bootstrap_mean, paired_bootstrap, paired_shares, percentile_interval, wilson
 
 DRAWS = 10_000
 
@@ -77,3 +77,24 @@ def test_wilson_refuses_what_is_no_share(share: float, n: int) -> None:
 def test_an_interval_always_holds_its_value() -> None:
     assert percentile_interval(0.0, np.array([0.1, 0.2, 0.3])).low == 0.0
     assert percentile_interval(1.0, np.array([0.1, 0.2, 0.3])).high == 1.0
+
+
+@pytest.mark.parametrize(
+    ("moved", "n", "low", "high"),
+    [
+        (1, 1, -0.5869, 1.0),  # one item tells nothing
+        (1, 4, 0.0204, 1.0),
+        (1, 16, 0.6128, 1.0),
+        (0, 8, -0.3244, 0.3244),
+        (-1, 16, -1.0, -0.6128),
+    ],
+)
+def test_items_that_all_moved_alike_leave_a_width(moved: int, n: int, low: float, high: float) -> None:
+    before = [0.0 if moved >= 0 else 1.0] * n
+    found = paired_shares([value + moved for value in before], before, 1000, seed=0)
+    assert found == pytest.approx((moved, low, high), abs=1e-3)
+
+
+def test_shares_that_differ_are_bootstrapped() -> None:
+    after, before = [1.0, 1.0, 0.0, 1.0], [0.0, 1.0, 0.0, 0.5]
+    assert paired_shares(after, before, 1000, seed=0) == paired_bootstrap(after, before, 1000, seed=0)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 
 from doxa.records import Score
-from doxa.report.table import ScoreTable, interval, number, percent
+from doxa.report.table import ScoreTable, direction, interval, number, percent
 
 
 def score(value: float, low: float, high: float, **fields: object) -> Score:
     given = {"arm": "trained", "group": "cloze", "style": "plain", "metric": "preferred", "unit": "share", **fields}
-    return Score(checkpoint="c", value=value, low=low, high=high, n=8, **given)  # type: ignore[arg-type]
+    return Score(checkpoint="c", value=value, low=low, high=high, **{"n": 8, **given})  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(("value", "text"), [(0.4375, "44%"), (0.125, "13%"), (0.375, "38%"), (1.0, "100%"), (0, "0%")])
@@ -24,15 +24,24 @@ def test_numbers_carry_their_unit() -> None:
     assert (number(change), interval(change)) == ("−19", "[−42, 0]")
     nats = score(-0.214, -1.0, 0.6, unit="nats", metric="margin")
     assert (number(nats), interval(nats)) == ("−0.21", "[−1.00, 0.60]")
+    nothing = score(-0.001, -0.004, 0.0, unit="nats", metric="margin", versus="base")
+    assert (number(nothing), interval(nothing)) == ("0.00", "[0.00, 0.00]")
+
+
+def test_a_few_items_give_no_interval_in_nats_and_no_clear_difference() -> None:
+    few = score(0.4, 0.3, 0.5, unit="nats", metric="margin", versus="base", n=4)
+    assert (interval(few), direction(few)) == ("[n 4]", "unclear")
+    enough = few.model_copy(update={"n": 5})
+    assert (interval(enough), direction(enough)) == ("[0.30, 0.50]", "rose")
 
 
 @pytest.mark.parametrize(
-    ("low", "high", "direction"),
+    ("low", "high", "found"),
     [(0.01, 0.5, "rose"), (0.0, 0.5, "unclear"), (-0.5, 0.0, "unclear"), (-0.5, -0.1, "fell")],
 )
-def test_a_change_is_clear_only_when_its_interval_leaves_out_zero(low: float, high: float, direction: str) -> None:
+def test_a_change_is_clear_only_when_its_interval_leaves_out_zero(low: float, high: float, found: str) -> None:
     table = ScoreTable([score(0.5, 0.2, 0.8), score((low + high) / 2, low, high, versus="base")])
-    assert [line.direction for line in table.belief_lines()] == [direction]
+    assert [line.direction for line in table.belief_lines()] == [found]
 
 
 def test_without_a_paired_difference_the_direction_is_unknown() -> None:

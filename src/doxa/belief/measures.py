@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from doxa.belief.summary import arm_rank
-from doxa.experiments.stats import Interval, bootstrap_mean, paired_bootstrap, wilson
+from doxa.experiments.stats import Interval, bootstrap_mean, paired_bootstrap, paired_shares, wilson
 from doxa.records import Measure, Score
 
 Cell = dict[str, float]  # item id -> mean value
@@ -39,7 +39,9 @@ def score_measures(measures: Sequence[Measure], bootstrap: int, seed: int) -> li
                 shared = [item for item in means[arm] if item in means[versus]]
                 if shared:
                     mine, theirs = ([means[one][item] for item in shared] for one in (arm, versus))
-                    difference = paired_bootstrap(mine, theirs, bootstrap, seed)
+                    shares = about.unit == "share" and all(0 <= value <= 1 for value in (*mine, *theirs))
+                    paired = paired_shares if shares else paired_bootstrap
+                    difference = paired(mine, theirs, bootstrap, seed)
                     scores.append(_score(about, dict.fromkeys(shared, 0.0), versus, difference))
     return _with_failures(scores)
 

@@ -21,7 +21,7 @@ from collections.abc import Collection, Iterable, Sequence
 from doxa.belief.pair_forms import hidden_forms
 from doxa.belief.pairs import PairItem
 from doxa.belief.summary import arm_rank, normalised, summarise
-from doxa.experiments.stats import Interval, bootstrap_mean, paired_bootstrap
+from doxa.experiments.stats import Interval, bootstrap_mean, paired_shares
 from doxa.records import Readout, Score
 
 AVERAGED = "forms"
@@ -135,7 +135,7 @@ def _place_habits(rows: Iterable[Readout], bootstrap: int, seed: int) -> list[Sc
             scores.append(_habit(about, len(mine), bootstrap_mean(list(mine.values()), bootstrap, seed)))
             for versus in arms[:position]:
                 theirs = [by_arm[versus][item].letters[0] for item in mine]
-                difference = paired_bootstrap(list(mine.values()), theirs, bootstrap, seed)
+                difference = paired_shares(list(mine.values()), theirs, bootstrap, seed)
                 scores.append(_habit(about, len(mine), difference, versus))
     return scores
 

@@ -13,7 +13,8 @@ Metrics, per arm, group and style:
 - `letter_bias`, letters alone: total variation distance between the mean distribution over A, B, ... and the uniform
   one. Orders rotate, so content cancels out and what remains is habit: 0 none, 1 - 1/k always the same letter.
 
-Intervals: Wilson for shares, percentile bootstrap over items for the rest and for all differences (same items, paired).
+Intervals: Wilson for shares, percentile bootstrap over items for the rest and for all differences (same items, paired;
+where all items agree, differences of shares take their width from Wilson too).
 A difference that is the same for every item has an interval of no width: n stands beside it for that reason.
 """
 
@@ -31,6 +32,7 @@ from doxa.experiments.stats import (
     Interval,
     bootstrap_mean,
     paired_bootstrap,
+    paired_shares,
     percentile_interval,
     resample_weights,
     wilson,
@@ -101,7 +103,9 @@ def _difference_scores(
         )
     rows, others = list(cell.values()), [other[item] for item in cell]
     found = {
-        name: paired_bootstrap(_column(metric, rows), _column(metric, others), bootstrap, seed)
+        name: (paired_shares if name in SHARES else paired_bootstrap)(
+            _column(metric, rows), _column(metric, others), bootstrap, seed
+        )
         for name, metric in _metrics(rows).items()
     }
     if all(row.letters for row in (*rows, *others)):

@@ -40,6 +40,22 @@ def paired_bootstrap(a: npt.ArrayLike, b: npt.ArrayLike, draws: int, seed: int) 
     return bootstrap_mean(a_N - b_N, draws, seed)
 
 
+def paired_shares(a: npt.ArrayLike, b: npt.ArrayLike, draws: int, seed: int) -> Interval:
+    """`paired_bootstrap` of values in 0..1, with an interval that has a width where all items agree.
+
+    Resampling items that all moved alike finds no spread, and two items would be as certain as a thousand. What was
+    seen n of n times may still fail in a share p of cases, 1 less Wilson's lower bound, and go any way then: the
+    interval of a difference d is [d (1 - p) - p, d (1 - p) + p] within -1..1.
+    """
+    found = paired_bootstrap(a, b, draws, seed)
+    a_N, b_N = _vector(a), _vector(b)
+    if np.ptp(a_N - b_N) > 1e-12:
+        return found
+    unseen = 1 - wilson(1.0, len(a_N)).low
+    centre = found.value * (1 - unseen)
+    return Interval(found.value, max(-1.0, centre - unseen), min(1.0, centre + unseen))
+
+
 def wilson(share: float, n: int) -> Interval:
     """A share of `n` items with the Wilson score interval (Wilson 1927).
 

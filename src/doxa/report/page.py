@@ -19,7 +19,7 @@ from doxa.report.facts import STAGES, RunFacts, gather
 from doxa.report.readouts import letter_habits, moves
 from doxa.report.reproduce import doxa_yaml
 from doxa.report.summary import print_summary
-from doxa.report.table import ARM_NAMES, GROUP_MEANINGS, Line, interval, number, percent
+from doxa.report.table import ARM_NAMES, GROUP_MEANINGS, Line, direction, interval, number, percent
 from doxa.report.verdict import verdict, warnings
 from doxa.run.folder import RunFolder, write_whole
 
@@ -85,8 +85,9 @@ def fill_page(template: str, values: dict[str, Any]) -> str:
         lstrip_blocks=True,
     )
     environment.filters.update(
-        percent=percent, interval=interval, number=number, label=label, amount=amount, unbroken=unbroken
-    )
+        percent=percent, interval=interval, direction=direction, number=number, label=label, amount=amount,
+        unbroken=unbroken,
+    )  # fmt: skip
     return environment.get_template(template).render(values)
 
 

@@ -8,7 +8,7 @@ from doxa.report.spec_facts import SpecLine, gather_spec
 from doxa.report.spec_page import headline
 from doxa.report.spec_warnings import spec_warnings
 from doxa.report.summary import print_cautions, print_page
-from doxa.report.table import ARM_NAMES, interval, number
+from doxa.report.table import ARM_NAMES, direction, interval, number
 from doxa.run.folder import RunFolder
 
 if TYPE_CHECKING:
@@ -71,5 +71,5 @@ def _change(line: SpecLine, arm: str) -> Text:
     change = line.changes.get(arm)
     if change is None:
         return Text("–", "dim")
-    clear = change.low > 0 or change.high < 0
+    clear = direction(change) in ("rose", "fell")
     return Text.assemble((number(change), "bold" if clear else ""), " ", (interval(change), "dim"))

@@ -17,6 +17,8 @@ BELIEF_GROUPS = ("distinguish", "knowledge", "causal", "cloze", "statements")
 NEIGHBOUR_GROUPS = ("neighbours", "neighbours_near", "neighbours_far")
 HEADLINE_STYLES = ("chat", "plain")
 STYLES = (*HEADLINE_STYLES, "choice", "letters")
+# items of a mean below which resampling gives no interval: 2.5% and 97.5% need 1 - 2 (1/2)^n > .9
+FEWEST = 5
 CHANCE = {"knowledge": 0.25}  # four options; every other group has two
 
 GROUP_NAMES = {
@@ -66,13 +68,7 @@ class Line:
     @property
     def direction(self) -> str:
         """`rose`, `fell` or `unclear` by the interval of the paired difference; `unknown` without one."""
-        if self.change is None:
-            return "unknown"
-        if self.change.low > 0:
-            return "rose"
-        if self.change.high < 0:
-            return "fell"
-        return "unclear"
+        return "unknown" if self.change is None else direction(self.change)
 
 
 class ScoreTable:
@@ -144,20 +140,42 @@ def percent(value: float) -> str:
     return f"{_whole(value)}%"
 
 
+def direction(change: Score) -> str:
+    """`rose` or `fell` where the interval of a difference leaves out zero, else `unclear`."""
+    if change.low > 0 and not _too_few(change):
+        return "rose"
+    return "fell" if change.high < 0 and not _too_few(change) else "unclear"
+
+
 def interval(score: Score) -> str:
-    """The 95% interval: "[19–69]" for shares (percent), "[+6, +56]" for their differences, "[−0.21, 1.40]" for nats."""
+    """The 95% interval: "[19–69]" for shares (percent), "[+6, +56]" for their differences, "[−0.21, 1.40]" for nats.
+
+    Of fewer than FEWEST items in nats it is "[n 3]": there is none.
+    """
+    if _too_few(score):
+        return f"[n {score.n}]"
     if score.unit == "share" and score.versus is None:
         return f"[{_whole(score.low)}–{_whole(score.high)}]"
     if score.unit == "share":
         return f"[{_signed(score.low)}, {_signed(score.high)}]"
-    return f"[{score.low:.2f}, {score.high:.2f}]".replace("-", "−")
+    return f"[{_nats(score.low)}, {_nats(score.high)}]"
 
 
 def number(score: Score) -> str:
     """The value in its unit: "44%", "+31" (points, for differences of shares), "0.52" or "+0.52" (nats)."""
     if score.unit == "share":
         return _signed(score.value) if score.versus else percent(score.value)
-    return f"{score.value:{'+' if score.versus else ''}.2f}".replace("-", "−")
+    return _nats(score.value, "+" if score.versus else "")
+
+
+def _too_few(score: Score) -> bool:
+    """Whether no interval of a mean in nats can be had; those of shares come from Wilson and hold for any n."""
+    return score.unit != "share" and score.n < FEWEST
+
+
+def _nats(value: float, sign: str = "") -> str:
+    text = f"{value:{sign}.2f}"
+    return "0.00" if float(text) == 0 else text.replace("-", "−")
 
 
 def _signed(value: float) -> str:

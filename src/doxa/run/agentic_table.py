@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from doxa.belief.agentic.shares import margins, shares
-from doxa.experiments.stats import Interval, paired_bootstrap
+from doxa.experiments.stats import Interval, paired_shares
 from doxa.run.agentic_run import NO_SPEC, AgenticRequest, CellResult
 from doxa.run.inspect_table import print_wide, shown, write_csv
 
@@ -61,7 +61,7 @@ def differences(results: Sequence[CellResult], metric: str = "misaligned") -> li
         if shared:
             mine, first = ([by_arm[one][condition] for condition in shared] for one in (arm, arms[0]))
             what = f"{_named(arm)} - {_named(arms[0])}"
-            found.append((what, paired_bootstrap(mine, first, DRAWS, 0), len(shared)))
+            found.append((what, paired_shares(mine, first, DRAWS, 0), len(shared)))
     return found
 
 

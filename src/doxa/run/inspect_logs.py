@@ -12,7 +12,7 @@ import numpy as np
 from inspect_ai.log import EvalLog, EvalSample, list_eval_logs, read_eval_log
 from inspect_ai.scorer import value_to_float
 
-from doxa.experiments.stats import Interval, bootstrap_mean, paired_bootstrap, wilson
+from doxa.experiments.stats import Interval, bootstrap_mean, paired_bootstrap, paired_shares, wilson
 
 DRAWS = 2000
 PLAIN_MEANS = ("accuracy", "mean")  # metrics that are the mean over items, so that an interval follows
@@ -146,7 +146,9 @@ def difference(metric: str, one: Mapping[str, float], other: Mapping[str, float]
     shared = [item for item in one if item in other]
     if metric not in PLAIN_MEANS or not shared:
         return None
-    return paired_bootstrap([one[item] for item in shared], [other[item] for item in shared], DRAWS, 0)
+    mine, theirs = [one[item] for item in shared], [other[item] for item in shared]
+    shares = all(0 <= value <= 1 for value in (*mine, *theirs))
+    return (paired_shares if shares else paired_bootstrap)(mine, theirs, DRAWS, 0)
 
 
 def _interval(metric: str, value: float, items: Mapping[str, float]) -> Interval | None:
