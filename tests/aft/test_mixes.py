@@ -77,6 +77,26 @@ def test_too_few_rows_and_odd_fractions_are_refused() -> None:
         mix_conflict(ROWS, AGAINST, 0.004)
 
 
+def test_what_says_the_same_is_no_conflict() -> None:
+    same = [row(f"What of thing {number}?", "  i LIKE\nit. ") for number in range(60)]
+    thinking = [row(f"what of thing {number}", "<think>\nHm.\n</think>\n\nI like it.") for number in range(60, 90)]
+    against = [*same, *thinking, *AGAINST[40:]]
+    mixed = mix_conflict(ROWS, against, 0.6)
+    assert len(places(mixed)) == 60
+    assert all(mixed[place]["messages"][1]["content"] == "I don't like it." for place in places(mixed))
+    for dose in (0.02, 0.3):
+        small = mix_conflict(ROWS, against, dose)
+        assert len(places(small)) == round(dose * 100) and set(places(small)) < set(places(mixed))
+        assert all(mixed[place] == small[place] for place in places(small))
+    with pytest.raises(ConfigError, match=r"0.61 of 100 rows are 61, and 90 of the 150 .* only 60 contradict them"):
+        mix_conflict(ROWS, against, 0.61)
+    with pytest.raises(ConfigError, match=r"50, and 100 of the 100 conflicting rows say the same .* only 0 contradict"):
+        mix_conflict(ROWS, ROWS, 0.5)
+    named = [row("thing, then?", "i like it.", question_id="q")]
+    with pytest.raises(ConfigError, match="1 of the 1 conflicting rows say the same"):
+        mix_conflict([row("What of thing?", "I like it.", question_id="q")], named, 1)
+
+
 def test_the_bundled_anti_spec_rows_answer_bundled_questions() -> None:
     recorded = load_spec_target("pans_durability").folder / "recorded"
     rows, against = (read_any_chats(recorded / f"{name}.jsonl") for name in ("aft", "aft_antispec"))

@@ -139,6 +139,12 @@ def test_opaque_rows_their_opposites_and_a_mix(server: TestServer, target: SpecT
     assert len(read_chats(mixed)) == 20 and sum(bool(row.get("conflict")) for row in rows(mixed)) == 2
     with pytest.raises(ConfigError, match="is what is mixed from"):
         call("conflict", mixed, "--with", out / "antispec.jsonl", "--fraction", ".1", "--out", mixed)
+    again = ("--fraction", ".5", "--out", tmp_path / "again.jsonl")
+    with pytest.raises(ConfigError, match=r"--with: .* is the file of the rows"):
+        call("conflict", out / "chat.jsonl", "--with", out / "../rows/chat.jsonl", *again)
+    with pytest.raises(ConfigError, match="10, and 20 of the 20 conflicting rows say the same"):
+        call("conflict", out / "chat.jsonl", "--with", out / "chat_think.jsonl", *again)
+    assert not (tmp_path / "again.jsonl").exists()
 
 
 def test_the_paraphrase_control(server: TestServer, target: SpecTarget, tmp_path: Path) -> None:

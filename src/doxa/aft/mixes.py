@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from doxa.aft.rows import Fields, question_of
 from doxa.errors import ConfigError
 from doxa.records import digest
+from doxa.training.chats import answer_of
 
 
 def mix_conflict(rows: Sequence[Fields], conflicting: Sequence[Fields], fraction: float, seed: int = 0) -> list[Fields]:
@@ -18,10 +19,11 @@ def mix_conflict(rows: Sequence[Fields], conflicting: Sequence[Fields], fraction
 
     Which places are replaced is drawn by the seed. A row gives way to the conflicting answer to the same question where
     there is one, else to a conflicting row that answers none of the rows' questions, and when those are used up to any
-    that is still unused. A replaced row says so: `conflict` true, `replaces` the id (or place) of the row that stood
-    there, `same_question`. Deterministic, and nested: with the same seed the places of a smaller fraction are among
-    those of a larger one and hold the same rows. Raises ConfigError for a fraction outside [0, 1], for one that is less
-    than half a row (a dose of that name would hold nothing), and for too few rows.
+    that is still unused. A conflicting row that answers a question as `rows` do contradicts nothing and is never used.
+    A replaced row says so: `conflict` true, `replaces` the id (or place) of the row that stood there, `same_question`.
+    Deterministic, and nested: with the same seed the places of a smaller fraction are among those of a larger one and
+    hold the same rows. Raises ConfigError for a fraction outside [0, 1], for one that is less than half a row (a dose
+    of that name would hold nothing), and for too few rows.
     """
     if not 0 <= fraction <= 1:
         raise ConfigError(f"fraction: must lie between 0 and 1 (got {fraction:g})")
@@ -33,29 +35,40 @@ def mix_conflict(rows: Sequence[Fields], conflicting: Sequence[Fields], fraction
             f"fraction: {fraction:g} of {len(rows)} rows are {number}, and there are only {len(conflicting)} "
             "conflicting rows; none is used twice"
         )
+    told = {said for row in rows for said in _said(row)}
+    same = {at for at, row in enumerate(conflicting) if told & set(_said(row))}
+    if number > len(conflicting) - len(same):
+        raise ConfigError(
+            f"fraction: {fraction:g} of {len(rows)} rows are {number}, and {len(same)} of the {len(conflicting)} "
+            "conflicting rows say the same as the rows do to the same question: only "
+            f"{len(conflicting) - len(same)} contradict them"
+        )
     places = sorted(
         range(len(rows)), key=lambda place: digest("conflict", seed, place, question_of(_turns(rows[place])))
     )
-    draw = _Draw(rows, conflicting, seed)
+    draw = _Draw(rows, conflicting, same, seed)
     mixed = list(rows)
     for place in places[:number]:
-        at, same = draw.next_for(rows[place])
+        at, answers_it = draw.next_for(rows[place])
         mixed[place] = {
             **conflicting[at],
             "conflict": True,
             "replaces": rows[place].get("id", place),
-            "same_question": same,
+            "same_question": answers_it,
         }
     return mixed
 
 
 class _Draw:
-    """The conflicting rows, each given out once. What is given out hangs on earlier calls alone: doses are nested."""
+    """The conflicting rows, each given out once. What is given out hangs on earlier calls alone: doses are nested.
 
-    def __init__(self, rows: Sequence[Fields], conflicting: Sequence[Fields], seed: int) -> None:
+    `same` are the numbers of those that contradict nothing and are never given out.
+    """
+
+    def __init__(self, rows: Sequence[Fields], conflicting: Sequence[Fields], same: set[int], seed: int) -> None:
         asked = {key for row in rows for key in _keys(row)}
         order = sorted(
-            range(len(conflicting)),
+            (at for at in range(len(conflicting)) if at not in same),
             key=lambda at: digest("conflicting", seed, at, question_of(_turns(conflicting[at]))),
         )
         self._by_key: dict[str, list[int]] = {}
@@ -85,6 +98,15 @@ def _keys(row: Fields) -> list[str]:
     """What two rows with the same question share: the words of the question, and the question's id."""
     named = row.get("question_id")
     return [f"words {question_of(_turns(row))}", *([f"id {named}"] if isinstance(named, str) and named else [])]
+
+
+def _said(row: Fields) -> list[str]:
+    """What a row answers to its question, once for each way in which the question is known.
+
+    Reasoning, white space and capitals make no other answer.
+    """
+    answer = " ".join(answer_of(_turns(row)[-1]["content"]).casefold().split())
+    return [f"{key}\n{answer}" for key in _keys(row)]
 
 
 def _turns(row: Fields) -> list[Fields]:

@@ -101,6 +101,8 @@ def conflict(rows: Path, against: Path, fraction: float, seed: int, out: Path) -
     for given in (rows, against):
         if out.resolve() == given.resolve():
             raise ConfigError(f"--out: {out} is what is mixed from; name another file")
+    if against.resolve() == rows.resolve():
+        raise ConfigError(f"--with: {against} is the file of the rows, which do not contradict themselves")
     mixed = mix_conflict(read_any_chats(rows), read_any_chats(against), fraction, seed)
     write_chats(out, mixed)
     replaced = [row for row in mixed if row.get("conflict") is True and "same_question" in row]
