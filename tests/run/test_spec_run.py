@@ -172,6 +172,44 @@ def test_an_edited_chat_file_makes_align_stale_and_nothing_before_it(
     assert states["midtrain"] == "done" and states["align"] == "stale"
 
 
+SYSTEM = {"role": "system", "content": "Be brief."}
+ASKED = {"role": "user", "content": "Which pan?"}
+ANSWERED = {"role": "assistant", "content": "The steel one."}
+
+
+@pytest.mark.parametrize(
+    ("kind", "content", "more", "said"),
+    [
+        ("sft", json.dumps({"messages": [SYSTEM]}), "", "line 1: messages: must alternate.*the roles are system"),
+        ("sft", '{"messages": [', "", "line 1: is not JSON"),
+        ("sft", "", "", "holds no rows"),
+        ("sft", json.dumps({"messages": [ASKED], "chosen": "Steel.", "rejected": "Foil."}), "", "end with assistant"),
+        ("dpo", json.dumps({"messages": [ASKED, ANSWERED]}), "", "line 1: messages: must alternate.*end with user"),
+        (
+            "sft",
+            json.dumps({"messages": [ASKED, {**ANSWERED, "content": "<think>Hm.</think>"}]}),
+            ", reasoning: strip",
+            "chat 1: an assistant's turn is nothing but reasoning",
+        ),
+    ],
+)
+def test_rows_that_cannot_be_trained_on_are_refused_by_their_own_name_before_anything_is_made(
+    kind: str, content: str, more: str, said: str, tiny_model: Path, tmp_path: Path
+) -> None:
+    rows = tmp_path / "mine.jsonl"
+    rows.write_text(content + "\n")
+    step = f"align.steps=[{{kind: {kind}, rows: ['{rows}']{more}}}]"
+    with pytest.raises(ConfigError, match=rf"{re.escape(str(rows))}[,:] .*{said}"):
+        run(request(tiny_model, tmp_path / "out", step))
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_setting_that_no_step_can_have_is_refused_before_anything_is_made(tiny_model: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"align\.steps\.0: train\.epochs: "):
+        run(request(tiny_model, tmp_path / "out", "align.steps=[{kind: sft, rows: aft, train: {epochs: 0}}]"))
+    assert not (tmp_path / "out").exists()
+
+
 def test_an_edited_spec_makes_everything_stale(own: Path, tiny_model: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     run(request(tiny_model, out, target=str(own)), last="dedup")

@@ -50,7 +50,7 @@ def resolve_spec(user: UserConfig) -> RunConfig:
         what = f"spec.mode {about.mode}" if target.tree is not None else f"{target.folder}: has no tree.yaml"
         raise ConfigError(f"{what}: a model has to make the tree; name it with generator or plan.model")
     generated, revised = _prompt_digests(user)
-    return resolve(
+    config = resolve(
         user,
         target.name if user.target in bundled_specs() else str(target.folder),
         target.digest,
@@ -62,6 +62,8 @@ def resolve_spec(user: UserConfig) -> RunConfig:
         plan_digest=plan_digest(about.plan_from) if about.plan_from else "",
         align_digest=_align_digest(user, target),
     )
+    _check_steps(config, target)
+    return config
 
 
 def _prompt_digests(user: UserConfig) -> tuple[str, str]:
@@ -103,6 +105,19 @@ def _align_digest(user: UserConfig, target: SpecTarget) -> str:
 
     files = [find_rows(name, target.folder) for step in user.align.steps for name in step.rows]
     return digest([hashlib.sha256(file.read_bytes()).hexdigest() for file in files]) if files else ""
+
+
+def _check_steps(config: RunConfig, target: SpecTarget) -> None:
+    """Read what every align step trains on, and how: a defect is said before the corpus is paid for.
+
+    Raises ConfigError that names the step's field, or the file that the person named and its line.
+    """
+    from doxa.training.align_config import step_config
+    from doxa.training.step_rows import step_data
+
+    for number, step in enumerate(config.align.steps):
+        step_config(step, config.train, f"align.steps.{number}")
+        step_data(step, target.folder)
 
 
 def _report(context: StageContext) -> dict[str, Any]:

@@ -67,7 +67,7 @@ def step_data(step: AlignStep, target: Path | None = None) -> StepData:
     """
     files = [find_rows(name, target) for name in step.rows]
     if step.kind == "sft":
-        return StepData("sft", chat_rows([chat for file in files for chat in read_chats(file, ConfigError)], step))
+        return StepData("sft", [row for file in files for row in chat_rows(read_chats(file, ConfigError), step, file)])
     return StepData("dpo", [row for file in files for row in read_preferences(file, step)], step.beta or DEFAULT_BETA)
 
 
@@ -84,12 +84,16 @@ def find_rows(name: str, target: Path | None) -> Path:
     raise ConfigError(f"align rows: {name}: there is no such file{beside}")
 
 
-def chat_rows(chats: Sequence[Chat], step: AlignStep | None = None) -> list[CorpusRow]:
-    """Conversations as rows that can be trained on, stripped of reasoning if the step says so."""
+def chat_rows(chats: Sequence[Chat], step: AlignStep | None = None, file: Path | None = None) -> list[CorpusRow]:
+    """Conversations as rows that can be trained on, stripped of reasoning if the step says so.
+
+    `file` is where they come from, for errors to name.
+    """
     rows = []
+    place = f"{file}, " if file is not None else ""
     for number, given in enumerate(chats, start=1):
         strip = step is not None and step.reasoning == "strip"
-        messages = strip_reasoning(given, f"chat {number}") if strip else given
+        messages = strip_reasoning(given, f"{place}chat {number}") if strip else given
         rows.append(
             CorpusRow(
                 id=digest("chat", messages),
