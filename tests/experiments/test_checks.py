@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import io
+import re
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from doxa.errors import ConfigError
-from doxa.experiments.checks import missing_controls, refuse_without_controls
+from doxa.experiments.checks import dose_warnings, missing_controls, refuse_without_controls
 from doxa.experiments.config import load_experiment
 from doxa.experiments.runner import CompareRequest, make_plan
+from doxa.report.compare_table import print_plan
 
 Write = Callable[..., Path]
 BARE = {"contrasts": {}, "primary": [], "curves": {}, "sets": {}}
@@ -51,6 +55,30 @@ def test_unmatched_arms_are_refused_with_the_numbers(write_experiment: Write) ->
     with pytest.raises(ConfigError, match=r"matched\.msm: .* differ by .*\(sturdy \d+, neutral \d+\).*`match`"):
         make_plan(CompareRequest(file))
     assert make_plan(CompareRequest(write_experiment(matched={"msm": ["sturdy", "nearby"]}, tolerance=0.1)))
+
+
+def test_arms_of_one_contrast_that_differ_in_size_are_named(write_experiment: Write) -> None:
+    contrasts = {
+        "spec": "sturdy - nearby",
+        "documents": "sturdy - neutral",
+        "again": "(sturdy - neutral) - (sturdy_aft - aft)",
+        "by_design": "(sturdy_aft - aft) - (sturdy - none)",
+        "in_prompt": "prompted - none",
+    }
+
+    def warned(**changes: object) -> list[str]:
+        plan = make_plan(CompareRequest(write_experiment(**{"contrasts": contrasts, "tolerance": 0.1, **changes})))
+        return dose_warnings(plan.experiment, plan.sizes)
+
+    (told,) = warned()
+    assert re.match(r"documents, again: sturdy and neutral are not of one size, .*\(sturdy \d+, neutral \d+\)", told)
+    assert len(warned(tolerance=0.0)) == 2  # those that differ a little too
+    matched = {"msm": ["sturdy", "neutral"]}
+    assert warned(match=["sturdy", "neutral"], matched=matched, tolerance=0.2) == []
+    plan = make_plan(CompareRequest(write_experiment(contrasts=contrasts, tolerance=0.1)))
+    console = Console(width=300, record=True, file=io.StringIO())
+    print_plan(plan, console)
+    assert told in console.export_text()
 
 
 def test_match_brings_corpora_to_one_size(write_experiment: Write) -> None:

@@ -254,6 +254,7 @@ def test_the_page_and_the_figures(finished: tuple[Path, list[str]], tmp_path: Pa
     for told in ("Does it work?", "sturdy aft", "(sturdy_aft - aft) - (sturdy - none)", "only 5 optimizer updates"):
         assert told in page
     assert "2 training seeds" in page and "not declared as matched" in page
+    assert "spec: sturdy and nearby are not of one size" in page
     assert "http://" not in page.replace("http://www.w3.org", "") and "https://" not in page  # self-contained
     assert write_compare_page(folder).read_text() == page
     console = Console(width=200, record=True, file=open("/dev/null", "w"))  # noqa: SIM115

@@ -7,6 +7,7 @@ leaving them out takes a reason that stands in the report.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -106,6 +107,32 @@ def refuse_unmatched(experiment: Experiment, found: Mapping[str, Size]) -> None:
                 f"matched.{group}: {error}. Corpora of one size are named under `match` (`repeat: 2` for one that is "
                 "smaller)"
             ) from None
+
+
+def dose_warnings(experiment: Experiment, found: Mapping[str, Size]) -> list[str]:
+    """Arms that a contrast sets against each other, that differ in size, and that no `matched` group holds to one.
+
+    Only arms with the same kinds of steps in the same order: with other steps they differ in size by design, as an arm
+    from the plain model or midtraining with chats from the chats alone.
+    """
+    contrasts: dict[tuple[str, str], list[str]] = {}
+    for name, weights in experiment.sums().items():
+        added, taken = ([arm for arm, weight in weights.items() if weight * sign > 0] for sign in (1, -1))
+        for pair in itertools.product(added, taken):
+            contrasts.setdefault(pair, []).append(name)
+    warnings = []
+    for (one, other), names in contrasts.items():
+        kinds, others = ([experiment.kind(step) for step in experiment.arms[arm].steps] for arm in (one, other))
+        if not kinds or kinds != others or any({one, other} <= set(group) for group in experiment.matched.values()):
+            continue
+        pair_sizes = {arm: (found[arm].updates, found[arm].content_tokens) for arm in (one, other)}
+        told = guards.unmatched(pair_sizes, experiment.tolerance)
+        if told:
+            warnings.append(
+                f"{', '.join(names)}: {one} and {other} are not of one size, so what differs may be dose: {told}. "
+                "Corpora are brought to one size by `match`; arms that `matched` names are refused unless they agree"
+            )
+    return warnings
 
 
 def size_warnings(experiment: Experiment, sources: Sources, seed: int) -> list[str]:

@@ -14,7 +14,14 @@ from typing import TYPE_CHECKING, Any
 import doxa
 from doxa.errors import ConfigError
 from doxa.experiments.cells import Cell, cell_of, find_record, train_cell
-from doxa.experiments.checks import Size, refuse_unmatched, refuse_without_controls, size_warnings, sizes
+from doxa.experiments.checks import (
+    Size,
+    dose_warnings,
+    refuse_unmatched,
+    refuse_without_controls,
+    size_warnings,
+    sizes,
+)
 from doxa.experiments.compare import TURNED_SUFFIX, Readings, arm_results, contrast_results, item_sets, power_table
 from doxa.experiments.config import Experiment, load_experiment
 from doxa.experiments.readings import Asked, read_or_ask, reading_file
@@ -106,6 +113,8 @@ def run_comparison(request: CompareRequest, progress: Progress) -> RunFolder:
     """
     plan = make_plan(request)
     _refuse_foreign(plan)
+    for warning in dose_warnings(plan.experiment, plan.sizes):
+        progress.warn(warning)
     with plan.folder.lock():
         steps = [] if request.report else list(_steps(plan))
         for number, (arm, seed) in enumerate(steps, start=1):
@@ -192,7 +201,10 @@ def write_comparison(plan: Plan) -> None:
             "arms": {arm: _arm_record(plan, arm, answers) for arm in experiment.arms},
             "sets": {name: len(signs) for name, signs in sets.items()},
             "primary": primary,
-            "warnings": size_warnings(experiment, sources, experiment.seeds[0]),
+            "warnings": [
+                *dose_warnings(experiment, plan.sizes),
+                *size_warnings(experiment, sources, experiment.seeds[0]),
+            ],
         },
     )
 

@@ -26,11 +26,13 @@ def nats(result: Result | None, sign: bool = False) -> str:
 
 
 def print_plan(plan: Plan, console: Console) -> None:
-    """Arms with their steps and sizes, and how many steps are still to be trained."""
+    """Arms with their steps and sizes, how many steps are still to be trained, and contrasts that may show dose."""
     from rich import box
     from rich.table import Table
+    from rich.text import Text
 
     from doxa.experiments.cells import find_record
+    from doxa.experiments.checks import dose_warnings
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), show_edge=False)
     for name in ("arm", "steps", "updates", "content tokens"):
@@ -53,6 +55,8 @@ def print_plan(plan: Plan, console: Console) -> None:
         f"{len(plan.sources.items)} items in {len(plan.experiment.styles)} styles.",
         markup=False,
     )
+    for warning in dose_warnings(plan.experiment, plan.sizes):
+        console.print(Text.assemble(("· ", "yellow"), warning))
 
 
 def print_comparison_table(facts: CompareFacts, console: Console) -> None:

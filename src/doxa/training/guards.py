@@ -51,15 +51,20 @@ def refuse_unmatched(sizes: Mapping[str, tuple[int, int]], tolerance: float) -> 
     `sizes` maps an arm to (updates, tokens), as plan_size gives them; `tolerance` is a share of the largest. Arms that
     differ in size differ in more than what they are compared for.
     """
+    told = unmatched(sizes, tolerance)
+    if told:
+        raise ConfigError(f"the arms are not matched: {told}; take rows out of the larger ones, or compare other arms")
+
+
+def unmatched(sizes: Mapping[str, tuple[int, int]], tolerance: float) -> str:
+    """How the updates, else the content tokens, of arms differ by more than `tolerance`; empty where they agree."""
     for place, what in enumerate(("updates", "content tokens")):
         counts = {arm: size[place] for arm, size in sizes.items()}
         least, most = min(counts.values(), default=0), max(counts.values(), default=0)
         if most - least > tolerance * most:
             shown = ", ".join(f"{arm} {count:,}" for arm, count in counts.items())
-            raise ConfigError(
-                f"the arms are not matched: their {what} differ by {(most - least) / most:.1%}, more than "
-                f"{tolerance:.1%} ({shown}); take rows out of the larger ones, or compare other arms"
-            )
+            return f"their {what} differ by {(most - least) / most:.1%}, more than {tolerance:.1%} ({shown})"
+    return ""
 
 
 def text_warnings(encoded: Encoded | EncodedPairs) -> list[str]:
