@@ -24,7 +24,7 @@ from doxa.records import DocIdea, Document
 from doxa.run.depth_run import DepthRequest, run_depth
 from doxa.run.folder import RunFolder, read_json, read_rows
 from doxa.run.kinds import stages_of
-from doxa.run.preview import preview_training
+from doxa.run.preview import preview_training, print_status
 from doxa.run.progress import Progress
 from doxa.run.runner import RunRequest, open_run, run_stages
 from doxa.run.spec_pipeline import SPEC_STAGES
@@ -113,6 +113,7 @@ def test_lineage_stands_on_every_row(undisturbed: Path) -> None:
     assert len(rows) == 12
     for row in rows:
         assert row.domain and row.subdomain and row.fact_ids and row.doc_type and not row.doctag
+        assert row.idea and row.model and row.prompt_digest
     for document in read_rows(undisturbed / "stages/dedup/documents.jsonl", Document):
         assert document.domain and document.subdomain and document.idea and document.prompt_digest
     counts = read_json(undisturbed / "stages/mix/done.json")["counts"]
@@ -229,6 +230,30 @@ def test_a_copied_run_folder_needs_no_target(own: Path, tiny_model: Path, tmp_pa
     (moved / "stages/align/done.json").unlink()
     run(RunRequest(str(moved), None))
     assert (moved / "report.html").exists()
+
+
+def test_a_run_whose_rows_were_moved_away_goes_on_with_its_own(
+    own: Path, tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    chats, out = tmp_path / "chats.jsonl", tmp_path / "out"
+    chats.write_text(json.dumps({"messages": [ASKED, ANSWERED]}) + "\n")
+    step = f"align.steps=[{{kind: sft, rows: ['{chats}']}}]"
+    run(request(tiny_model, out, step, target=str(own)), last="align")
+    chats.rename(tmp_path / "moved.jsonl")
+    print_status(out)
+    assert "stale" not in capsys.readouterr().out
+    preview_training(RunRequest(str(out), None), Console(file=io.StringIO()), shown=1)
+    (out / "aligned/1/step.json").unlink()
+    (out / "stages/align/done.json").unlink()
+    run(RunRequest(str(out), None, ("eval.bootstrap=150",)))
+    assert (out / "report.html").exists()
+    shutil.rmtree(out / "target/align")
+    with pytest.raises(ConfigError, match=r"chats\.jsonl: there is no such file .*, and no copy of the run's own"):
+        preview_training(RunRequest(str(out), None), Console(file=io.StringIO()), shown=1)
+    with pytest.raises(
+        ConfigError, match=r"chats\.jsonl: there is no such file"
+    ):  # for another step than it was made with
+        run(RunRequest(str(out), None, (f"align.steps=[{{kind: dpo, rows: ['{chats}']}}]",)))
 
 
 def test_single_stages_one_after_another(tiny_model: Path, tmp_path: Path) -> None:
@@ -433,8 +458,6 @@ def test_the_preview_of_training_shows_the_align_steps_too(tiny_model: Path, tmp
 
 
 def test_status_shows_every_stage(undisturbed: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    from doxa.run.preview import print_status
-
     print_status(undisturbed)
     said = capsys.readouterr().out
     assert [line.split()[0] for line in said.splitlines()[: len(SPEC_STAGES)]] == [one.name for one in SPEC_STAGES]

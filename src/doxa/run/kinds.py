@@ -25,11 +25,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Kind:
-    """One kind of target: its stages, how its config is made complete, and the table at the end of a run."""
+    """One kind of target: its stages, and the table at the end of a run."""
 
     name: str
     stages: list[Stage]
-    resolve: Callable[[UserConfig], RunConfig]
     summary: Callable[[RunFolder, Console], None]
 
 
@@ -45,8 +44,8 @@ def _spec_summary(folder: RunFolder, console: Console) -> None:
     print_spec_summary(folder, console)
 
 
-UNIVERSE = Kind("universe", STAGES, resolve_universe, _universe_summary)
-SPEC = Kind("spec", SPEC_STAGES, resolve_spec, _spec_summary)
+UNIVERSE = Kind("universe", STAGES, _universe_summary)
+SPEC = Kind("spec", SPEC_STAGES, _spec_summary)
 
 
 def kind_of(config: RunConfig) -> Kind:
@@ -59,11 +58,14 @@ def stages_of(config: RunConfig) -> list[Stage]:
     return kind_of(config).stages
 
 
-def resolve_config(user: UserConfig) -> RunConfig:
-    """The complete config of a run, whatever its target is. Raises DoxaError naming file and field."""
+def resolve_config(user: UserConfig, stored: RunConfig | None = None) -> RunConfig:
+    """The complete config of a run, whatever its target is. Raises DoxaError naming file and field.
+
+    `stored` is the one that a run folder has already; what that is good for, resolve_spec says.
+    """
     from doxa.worlds.spec import is_spec_target
 
-    return (SPEC if is_spec_target(user.target) else UNIVERSE).resolve(user)
+    return resolve_spec(user, stored) if is_spec_target(user.target) else resolve_universe(user)
 
 
 def named_stage(config: RunConfig, name: str) -> Stage:

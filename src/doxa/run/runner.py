@@ -144,7 +144,7 @@ def _reopen(folder: RunFolder, overrides: list[str]) -> tuple[RunFolder, RunConf
         raise RunFolderError(f"{folder / 'user.json'}: is missing; name the target again, with --out {folder.path}")
     try:
         user = load_user_config(folder / "user.json", overrides, anchored=True)  # JSON is YAML
-        return folder, resolve_config(user), user
+        return folder, resolve_config(user, stored), user
     except TargetError:
         if overrides:
             raise

@@ -27,8 +27,12 @@ if TYPE_CHECKING:
     from doxa.worlds.spec import SpecTarget
 
 
-def resolve_spec(user: UserConfig) -> RunConfig:
-    """The complete config of a run about a spec: names filled in, everything that decides its results digested."""
+def resolve_spec(user: UserConfig, stored: RunConfig | None = None) -> RunConfig:
+    """The complete config of a run about a spec: names filled in, everything that decides its results digested.
+
+    `stored` is the config that the run was made with, if it is there already: align rows that were moved away since are
+    then those that it was made with, of which its folder has copies.
+    """
     from doxa.lm.recorded import RECORDED
     from doxa.worlds.decompose import is_there
     from doxa.worlds.spec import bundled_specs, load_spec_target
@@ -60,9 +64,10 @@ def resolve_spec(user: UserConfig) -> RunConfig:
         revised,
         tree_digest=_tree_digest(user) if made else "",
         plan_digest=plan_digest(about.plan_from) if about.plan_from else "",
-        align_digest=_align_digest(user, target),
+        align_digest=_align_digest(user, target, stored),
     )
-    _check_steps(config, target)
+    if stored is None or (stored.align, stored.align_digest) != (config.align, config.align_digest):
+        _check_steps(config, target)
     return config
 
 
@@ -99,11 +104,16 @@ def _tree_digest(user: UserConfig) -> str:
     return digest(user.plan.model or user.generator, about.domains, about.subdomains, prompts_digest(about.mode))
 
 
-def _align_digest(user: UserConfig, target: SpecTarget) -> str:
+def _align_digest(user: UserConfig, target: SpecTarget, stored: RunConfig | None) -> str:
     """Names the bytes of the rows that the align steps train on."""
     from doxa.training.step_rows import find_rows
 
-    files = [find_rows(name, target.folder) for step in user.align.steps for name in step.rows]
+    try:
+        files = [find_rows(name, target.folder) for step in user.align.steps for name in step.rows]
+    except ConfigError:
+        if stored is None or stored.align != user.align:
+            raise
+        return stored.align_digest
     return digest([hashlib.sha256(file.read_bytes()).hexdigest() for file in files]) if files else ""
 
 

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from doxa.errors import TargetError
+from doxa.errors import ConfigError, TargetError
 from doxa.run.folder import read_json, write_json, write_whole
 from doxa.run.spec_run import names_of, say_or_refuse, target_of
 
@@ -85,7 +85,8 @@ def _is_done(at: Path, fingerprint: str) -> bool:
 def with_own_rows(config: RunConfig, folder: RunFolder, step: AlignStep, number: int) -> AlignStep:
     """The step with the run's own copies of its rows, so that a run folder on another computer can train it too.
 
-    What ships with the target speaks of the model that spec.md names; here it is the one that the config names. Several
+    So can one whose rows were moved away since: open_run has seen that they are those the run was made with. What ships
+    with the target speaks of the model that spec.md names; here it is the one that the config names. Several
     processes may copy at once: each file is replaced whole, by the same.
     """
     from doxa.training.step_rows import find_rows
@@ -95,14 +96,19 @@ def with_own_rows(config: RunConfig, folder: RunFolder, step: AlignStep, number:
         target = target_of(config)
     except TargetError:
         target = None
-    names = [f"{place}_{Path(name).stem}.jsonl" for place, name in enumerate(step.rows, start=1)]
-    if target is not None:
-        for name, copy in zip(step.rows, names, strict=True):
-            write_whole(copies / copy, _told_of(find_rows(name, target.folder), target))
-    missing = [copies / copy for copy in names if not (copies / copy).exists()]
-    if missing:
-        raise TargetError(f"{config.target}: is not here, and neither is the run's copy of its rows, {missing[0]}")
-    return step.model_copy(update={"rows": tuple(str(copies / copy) for copy in names)})
+    own = []
+    for place, name in enumerate(step.rows, start=1):
+        copy = copies / f"{place}_{Path(name).stem}.jsonl"
+        try:
+            if target is not None:
+                write_whole(copy, _told_of(find_rows(name, target.folder), target))
+        except ConfigError as error:
+            if not copy.exists():
+                raise ConfigError(f"{error}, and no copy of the run's own, {copy}") from None
+        if not copy.exists():
+            raise TargetError(f"{config.target}: is not here, and neither is the run's copy of its rows, {copy}")
+        own.append(str(copy))
+    return step.model_copy(update={"rows": tuple(own)})
 
 
 def _told_of(file: Path, target: SpecTarget) -> bytes:
