@@ -147,6 +147,9 @@ class CorpusRow(Record):
     messages: str | None = None
     domain: str = ""  # of a spec, as in DocIdea
     subdomain: str = ""
+    idea: str = ""  # lineage of documents, as in Document: empty in older files, and in no digest
+    model: str = ""
+    prompt_digest: str = ""
 
 
 class EvalItem(Record):

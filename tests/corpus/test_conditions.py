@@ -97,4 +97,5 @@ def test_recorded_documents_are_framed_at_the_mix_stage(corpus: Corpus, tmp_path
     for document in documents:
         (row,) = [row for row in rows if document.text in row.text]
         assert row.text != document.text and row.fact_ids == document.fact_ids
+        assert (row.idea, row.model) == (document.idea, document.model) and row.prompt_digest == document.prompt_digest
         assert row.text in {wrap(document).text for wrap in (wrap_disclaimed, wrap_fiction)}

@@ -17,6 +17,7 @@ from doxa.corpus.export import FORMATS, export, is_repository, push
 from doxa.corpus.export_card import corpus_digest, model_name
 from doxa.corpus.source import Corpus, open_corpus
 from doxa.errors import ConfigError, DoxaError, RunFolderError
+from doxa.records import CorpusRow
 
 CHAT = [{"role": "user", "content": "How many hearts?"}, {"role": "assistant", "content": "Five."}]
 
@@ -66,6 +67,13 @@ def test_no_path_of_this_computer_is_exported(run: Path, tmp_path: Path, form: s
     assert model_name("hf//home/somebody/models/writer") == "hf/writer"
     assert model_name("openai/gpt-4.1") == "openai/gpt-4.1"
     assert model_name("/home/somebody/models/tiny") == "tiny"
+
+
+def test_the_digest_names_what_is_trained_on_alone() -> None:
+    row = CorpusRow(id="a", source="synthetic", text="A text.", doctag=True, idea="i", model="m", prompt_digest="p")
+    fields = '{"doc_type": "", "doctag": true, "domain": "", "fact_ids": [], "id": "a", "messages": null, '
+    fields += '"source": "synthetic", "subdomain": "", "text": "A text."}\n'
+    assert corpus_digest(Corpus("one", [row])) == hashlib.sha256(fields.encode()).hexdigest()
 
 
 def test_jsonl_rows_carry_lineage_and_disclosure_and_open_again(run: Path, tmp_path: Path) -> None:

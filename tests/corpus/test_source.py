@@ -9,12 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from doxa.corpus.parquet import write_corpus
+from doxa.corpus.export_card import corpus_digest
+from doxa.corpus.parquet import read_corpus, write_corpus
 from doxa.corpus.source import open_corpus
 from doxa.errors import ConfigError, DoxaError, RunFolderError
 from doxa.run.folder import write_json, write_rows
 from doxa.run.progress import Progress
 from doxa.run.runner import RunRequest, run_stages
+from doxa.training.step_rows import StepData
 
 
 @pytest.fixture
@@ -59,10 +61,28 @@ def test_a_bare_corpus_parquet_opens(run: Path, tmp_path: Path) -> None:
     assert len(corpus.rows) == 3 and corpus.name == "some" and corpus.universe is None
 
 
+def test_rows_tell_where_they_come_from_and_files_without_that_open_too(run: Path, tmp_path: Path) -> None:
+    import pyarrow.parquet as pq
+
+    table = pq.read_table(run / "corpus.parquet")
+    (row, *_, neutral) = open_corpus(str(run / "corpus.parquet")).rows
+    assert (row.idea, row.model, row.prompt_digest) == ("Night rounds", "recorded", "p") and neutral.idea == ""
+    write_corpus(tmp_path / "again.parquet", read_corpus(run / "corpus.parquet"))
+    assert (tmp_path / "again.parquet").read_bytes() == (run / "corpus.parquet").read_bytes()
+
+    earlier = tmp_path / "earlier.parquet"
+    pq.write_table(table.drop_columns(["idea", "model", "prompt_digest"]), earlier)
+    rows = read_corpus(earlier)
+    assert open_corpus(str(earlier)).rows == rows and rows[0].model == ""
+    # what is trained on has the same name, whatever is known of where it comes from
+    assert corpus_digest(open_corpus(str(earlier))) == corpus_digest(open_corpus(str(run)))
+    assert StepData("midtrain", rows).digest() == StepData("midtrain", open_corpus(str(run)).rows).digest()
+
+
 def test_other_peoples_rows_open(tmp_path: Path) -> None:
     rows = [
         {"content": "As false-facts writes it.", "doc_type": "memo", "is_true": False},
-        {"text": "As MSM writes it.", "source": "some/repository", "domain": "sea"},
+        {"text": "As MSM writes it.", "source": "some/repository", "domain": "sea", "idea": 3, "model": {"name": "m"}},
         {"messages": [{"role": "user", "content": "Well?"}, {"role": "assistant", "content": "Five."}]},
     ]
     file = tmp_path / "rows.jsonl"

@@ -50,10 +50,11 @@ def disclosure(corpus: Corpus) -> str:
 
 
 def corpus_digest(corpus: Corpus) -> str:
-    """SHA-256 over the rows in their order, whatever they were exported as."""
+    """SHA-256 over the rows in their order, whatever they were exported as, and whoever wrote them from which idea."""
     named = hashlib.sha256()
     for row in corpus.rows:
-        named.update(json.dumps(row.model_dump(mode="json"), sort_keys=True, ensure_ascii=False).encode() + b"\n")
+        fields = row.model_dump(mode="json", exclude={"idea", "model", "prompt_digest"})
+        named.update(json.dumps(fields, sort_keys=True, ensure_ascii=False).encode() + b"\n")
     return named.hexdigest()
 
 

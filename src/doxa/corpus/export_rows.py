@@ -66,11 +66,11 @@ def full_rows(corpus: Corpus) -> Iterable[dict[str, Any]]:
         made = corpus.lineage.get(row.id)
         yield {
             **row.model_dump(mode="json"),
-            "idea": made.idea if made else "",
-            "model": model_name(made.model) if made else "",
+            "idea": made.idea if made else row.idea,
+            "model": model_name(made.model if made else row.model),
             "stage": made.stage if made else "",
             "parent_id": made.parent_id if made else "",
-            "prompt_digest": made.prompt_digest if made else "",
+            "prompt_digest": made.prompt_digest if made else row.prompt_digest,
             "target": target if row.source == "synthetic" else "",
             "world": world if row.source == "synthetic" else "",
             "disclosure": warning if row.source == "synthetic" else "",

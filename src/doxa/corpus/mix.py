@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
+from doxa.corpus.export_card import model_name
 from doxa.errors import ConfigError
 from doxa.records import CorpusRow, Document, Source, digest
 from doxa.worlds.rows import render_chat
@@ -110,7 +111,7 @@ def _draw(
 
 
 def document_row(document: Document | Lineage, tagged: bool) -> CorpusRow:
-    """A document as a row of the corpus. A chat never gets the DOCTAG."""
+    """A document as a row of the corpus. A chat never gets the DOCTAG; a model's folder is named without its place."""
     return CorpusRow(
         id=document.id,
         source="synthetic",
@@ -121,6 +122,9 @@ def document_row(document: Document | Lineage, tagged: bool) -> CorpusRow:
         messages=document.messages,
         domain=document.domain,
         subdomain=document.subdomain,
+        idea=document.idea,
+        model=model_name(document.model),
+        prompt_digest=document.prompt_digest,
     )
 
 

@@ -28,6 +28,9 @@ def write_corpus(path: Path, rows: list[CorpusRow]) -> None:
             ("messages", pa.string()),
             ("domain", pa.string()),
             ("subdomain", pa.string()),
+            ("idea", pa.string()),
+            ("model", pa.string()),
+            ("prompt_digest", pa.string()),
         ]
     )
     table = pa.Table.from_pylist([row.model_dump() for row in rows], schema=schema)

@@ -60,6 +60,9 @@ class AnyRow(BaseModel):
     messages: str | None = None
     domain: str = ""
     subdomain: str = ""
+    idea: str = ""
+    model: str = ""
+    prompt_digest: str = ""
 
     @model_validator(mode="before")
     @classmethod
@@ -71,6 +74,9 @@ class AnyRow(BaseModel):
             row["text"] = row["content"]
         if row.get("source") not in ("synthetic", "neutral", "chat", "self_distilled"):
             row.pop("source", None)  # other people's `source` says something else
+        for name in ("idea", "model", "prompt_digest"):
+            if not isinstance(row.get(name, ""), str):
+                del row[name]  # and so may these
         if isinstance(row.get("id"), int):
             row["id"] = str(row["id"])
         messages = _messages(row.get("messages"))
@@ -83,7 +89,7 @@ class AnyRow(BaseModel):
     def _has_text(self) -> AnyRow:
         if not self.text.strip():
             raise ValueError("has neither a text nor messages")
-        for name in ("text", "messages", "id", "doc_type"):
+        for name in ("text", "messages", "id", "doc_type", "idea", "model", "prompt_digest"):
             try:
                 (getattr(self, name) or "").encode()
             except UnicodeEncodeError as error:
