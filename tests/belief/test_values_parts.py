@@ -90,6 +90,13 @@ def test_every_probe_gives_every_mind_its_verdict(mind: str, target: ValueTarget
     assert gaps and not any(gaps), "the arms answer alike"
 
 
+def test_the_spec_in_the_prompt_is_asked_in_the_same_forms_unless_others_are_given() -> None:
+    chosen = ValuesSettings(styles=("chat", "third"))
+    assert chosen.forms(in_context=True) == chosen.forms(in_context=False) == ("chat", "third")
+    apart = ValuesSettings(styles=("chat", "third"), context_styles=("plain",))
+    assert apart.forms(in_context=True) == ("plain",) and apart.forms(in_context=False) == ("chat", "third")
+
+
 def test_the_spec_stands_before_every_question_of_the_in_context_arm(target: ValueTarget, tmp_path: Path) -> None:
     models = SpecMind("aligned")
     measure_values(job(target, models, tmp_path))

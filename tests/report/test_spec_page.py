@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import shutil
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from doxa.report.spec_facts import gather_spec
 from doxa.report.spec_page import headline, write_spec_report
 from doxa.report.spec_summary import print_spec_summary
 from doxa.report.spec_warnings import spec_warnings
+from doxa.report.table import interval, number
 from doxa.run.folder import RunFolder, write_json, write_rows, write_whole
 from doxa.run.kinds import dump_config, resolve_config
 from doxa.worlds.universe import LIBRARY
@@ -107,6 +109,21 @@ def test_the_terminal_says_the_same(folder: RunFolder, capsys: pytest.CaptureFix
     print_spec_summary(folder, Console(width=160, highlight=False))
     said = capsys.readouterr().out
     assert "Pairs, unseen" in said and "80% [70–90]" in said and "+30" in said and "Read with care" in said
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_the_table_in_the_terminal_is_whole_at_any_width(folder: RunFolder, width: int) -> None:
+    file = io.StringIO()
+    print_spec_summary(folder, Console(file=file, width=width, color_system=None))
+    text = file.getvalue()
+    lines = [line for line in text.splitlines() if not line.startswith("report:")]
+    assert "…" not in text and max(len(line) for line in lines) <= width
+    facts = gather_spec(folder)
+    for line in headline(facts.lines()):
+        changes = [line.changes[arm] for arm in ("trained", "aligned") if arm in line.changes]
+        for score in (*line.arms.values(), *changes):
+            assert number(score) in text and interval(score) in text
+        assert (f"{line.style}, n {line.n}" in text) == (width == 80)
 
 
 def test_a_folder_without_its_tree_is_named(folder: RunFolder) -> None:

@@ -40,6 +40,20 @@ def test_it_fits_eighty_columns(finished_run: RunFolder) -> None:
     assert max(len(line) for line in lines if not line.startswith("report:")) <= 80
 
 
+def test_nothing_is_cut_where_the_terminal_is_narrow(finished_run: RunFolder) -> None:
+    lines = printed(finished_run, width=60).splitlines()
+    text = "\n".join(lines)
+    assert "…" not in text and max(len(line) for line in lines if not line.startswith("report:")) <= 60
+    numbers, intervals = (re.split(r"\s{2,}", line.strip()) for line in _two_lines(lines, "Distinguish"))
+    assert numbers == ["Distinguish", "44%", "88%", "75%", "+31"]
+    assert intervals == ["chat, n 16", "[19–68]", "[71–100]", "[54–96]", "[+4, +59]"]
+
+
+def _two_lines(lines: list[str], beginning: str) -> list[str]:
+    at = next(number for number, line in enumerate(lines) if line.startswith(f"{beginning} "))
+    return lines[at : at + 2]
+
+
 def test_without_scores_it_says_so(fake_run: RunFolder) -> None:
     (fake_run / "scores.parquet").unlink()
     text = printed(fake_run, width=200)

@@ -42,7 +42,7 @@ class ValuesSettings(Strict):
     probes: tuple[str, ...] = tuple(PROBES)
     judges: tuple[str, ...] = ()  # model strings; none = read by likelihood and by rules alone
     styles: tuple[str, ...] = ("chat", "plain", "choice")  # forms of data/pair_forms.yaml; "all" = every one
-    context_styles: tuple[str, ...] = ("chat", "plain", "choice")  # where the spec stands in the prompt
+    context_styles: tuple[str, ...] | None = None  # where the spec stands in the prompt; None = as `styles`
     samples: int = Field(2, ge=1)  # answers to each free question
     free_pairs: int = Field(48, ge=0)  # pairs that are asked freely, spread over groups and sets
     monitor_pairs: int = Field(48, ge=1)  # pairs that are reasoned about
@@ -67,7 +67,7 @@ class ValuesSettings(Strict):
                 hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(PROBES)}"
                 raise ValueError(f"probes: there is no probe {name!r}; {hint}")
         for field_name in ("styles", "context_styles"):
-            for style in getattr(self, field_name):
+            for style in getattr(self, field_name) or ():
                 if style != "all":
                     try:
                         form_of(style)
@@ -77,7 +77,7 @@ class ValuesSettings(Strict):
 
     def forms(self, in_context: bool) -> tuple[str, ...]:
         """The forms that an arm is asked in, each once."""
-        chosen = self.context_styles if in_context else self.styles
+        chosen = self.context_styles if in_context and self.context_styles is not None else self.styles
         return tuple(dict.fromkeys(form_table().forms if "all" in chosen else chosen))
 
 

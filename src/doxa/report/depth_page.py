@@ -9,6 +9,7 @@ import doxa
 from doxa.report import figures
 from doxa.report.depth_facts import AxisFacts, DepthFacts, DepthLine, gather_depth
 from doxa.report.depth_warnings import depth_warnings
+from doxa.report.narrow import print_table
 from doxa.report.page import Drawing, draw_figures, fill_page, in_words
 from doxa.report.table import ARM_NAMES, interval, number
 from doxa.run.folder import RunFolder, write_whole
@@ -61,9 +62,7 @@ def print_depth(folder: RunFolder, console: Console) -> None:
     from rich.text import Text
 
     facts = gather_depth(folder)
-    table = _table(facts, stacked=False)
-    needed = console.measure(table, options=console.options.update(max_width=1000)).maximum
-    console.print(table if needed <= console.width else _table(facts, stacked=True))
+    print_table(lambda stacked: _table(facts, stacked), console)
     for warning in depth_warnings(facts):
         console.print(Text.assemble(("· ", "yellow"), warning))
 

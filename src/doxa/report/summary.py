@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from doxa.records import Score
 from doxa.report.facts import RunFacts, gather
-from doxa.report.table import ARM_NAMES, Line, interval, number
+from doxa.report.narrow import print_table
+from doxa.report.table import ARM_NAMES, Line, direction, interval, number
 from doxa.report.verdict import Claim, verdict, warnings
 from doxa.run.folder import RunFolder
 
@@ -34,7 +36,7 @@ def print_summary(folder: RunFolder, console: Console) -> None:
         _print_claim(claim, console)
     if facts.scores:
         console.print()
-        console.print(_score_table(facts))
+        print_table(lambda stacked: _score_table(facts, stacked), console)
         console.print(Text(LEGEND, "dim"))
     print_cautions(warnings(facts), console)
     print_page(folder, console)
@@ -71,48 +73,61 @@ def _print_claim(claim: Claim, console: Console) -> None:
         console.print(Text(claim.support, "dim"))
 
 
-def _score_table(facts: RunFacts) -> Table:
+def _score_table(facts: RunFacts, stacked: bool) -> Table:
+    """The headline; stacked: style and n below the name, intervals below their numbers."""
     from rich import box
     from rich.table import Table
 
     arms = facts.scores.arms()
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), show_edge=False)
     table.add_column("group", no_wrap=True)
-    table.add_column("style", style="dim")
+    if not stacked:
+        table.add_column("style", style="dim", no_wrap=True)
     for arm in arms:
         table.add_column(ARM_NAMES.get(arm, arm), justify="right", no_wrap=True)
     table.add_column("difference", justify="right", no_wrap=True)
-    table.add_column("n", justify="right", style="dim")
-    _add_lines(table, facts.scores.belief_lines(), arms)
+    if not stacked:
+        table.add_column("n", justify="right", style="dim", no_wrap=True)
+    _add_lines(table, facts.scores.belief_lines(), arms, stacked)
     neighbours = facts.scores.neighbour_lines()
     if neighbours:
         table.add_section()
-        _add_lines(table, neighbours, arms)
+        _add_lines(table, neighbours, arms, stacked)
     return table
 
 
-def _add_lines(table: Table, lines: list[Line], arms: list[str]) -> None:
-    from rich.text import Text
-
+def _add_lines(table: Table, lines: list[Line], arms: list[str], stacked: bool) -> None:
     previous = ""
     for line in lines:
         name = SHORT_NAMES.get(line.group, line.name) if line.group != previous else ""
-        cells: list[Text | str] = [Text(name), line.style, *(_cell(line, arm) for arm in arms), _difference(line)]
-        table.add_row(*cells, str(line.n))
+        cells = [score_cell(line.arms.get(arm), stacked) for arm in arms]
+        cells.append(change_cell(line.change, stacked))
+        add_line(table, name, line, cells, stacked)
         previous = line.group
 
 
-def _cell(line: Line, arm: str) -> Text:
+def add_line(table: Table, name: str, line: Line, cells: Sequence[Text], stacked: bool) -> None:
+    """Add a line with its style and n: in columns of their own, or stacked below its name."""
+    if stacked:
+        table.add_row(f"{name}\n  {line.style}, n {line.n}".lstrip("\n"), *cells)
+    else:
+        table.add_row(name, line.style, *cells, str(line.n))
+
+
+def score_cell(score: Score | None, stacked: bool) -> Text:
+    """A number and, beside or below it, its interval."""
     from rich.text import Text
 
-    score = line.arms.get(arm)
-    return Text("–", "dim") if score is None else Text.assemble(number(score), " ", (interval(score), "dim"))
-
-
-def _difference(line: Line) -> Text:
-    from rich.text import Text
-
-    if line.change is None:
+    if score is None:
         return Text("–", "dim")
-    style = "bold" if line.direction in ("rose", "fell") else ""
-    return Text.assemble((number(line.change), style), " ", (interval(line.change), "dim"))
+    return Text.assemble(number(score), "\n" if stacked else " ", (interval(score), "dim"))
+
+
+def change_cell(change: Score | None, stacked: bool) -> Text:
+    """A difference, bold where its interval leaves out 0, and its interval."""
+    from rich.text import Text
+
+    if change is None:
+        return Text("–", "dim")
+    style = "bold" if direction(change) in ("rose", "fell") else ""
+    return Text.assemble((number(change), style), "\n" if stacked else " ", (interval(change), "dim"))

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from doxa.belief.summary import arm_rank
 from doxa.records import Score
+from doxa.report.narrow import fits, print_whole
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.table import Table
 
 # metrics that stand in the table, in its order; scores.parquet holds all
 SHOWN = (
@@ -61,21 +63,65 @@ def table_rows(scores: Sequence[Score], versus: str | None = None) -> tuple[list
 
 
 def print_values(scores: Sequence[Score], console: Console) -> None:
-    """Print the arms side by side, and each arm's difference to base where there is one."""
-    from rich.table import Table
+    """Print the arms side by side, and each arm's difference to base where there is one.
 
+    In a narrow terminal what is asked stands above its lines, intervals below their numbers, and arms for which there
+    is no room beside the others in a table of their own.
+    """
     for versus, title in ((None, "values"), ("base", "difference to base, paired over items")):
         arms, rows = table_rows(scores, versus)
         if not rows:
             continue
-        table = Table(title=title, title_justify="left", show_edge=False, pad_edge=False)
-        for name in ("asked", "readout", "metric"):
-            table.add_column(name)
-        for name in ("n", *arms):
-            table.add_column(name, justify="right")
-        for row in rows:
-            table.add_row(*row)
-        console.print(table)
+        table = _table(title, arms, rows)
+        tables = [table] if fits(table, console) else _stacked_tables(title, arms, rows, console)
+        for one in tables:
+            print_whole(one, console)
+
+
+def _table(title: str, arms: Sequence[str], rows: Sequence[tuple[str, ...]]) -> Table:
+    from rich.table import Table
+
+    table = Table(title=title, title_justify="left", show_edge=False, pad_edge=False)
+    for name in ("asked", "readout", "metric"):
+        table.add_column(name, no_wrap=True)
+    for name in ("n", *arms):
+        table.add_column(name, justify="right", no_wrap=True)
+    for row in rows:
+        table.add_row(*row)
+    return table
+
+
+def _stacked_tables(
+    title: str, arms: Sequence[str], rows: Sequence[tuple[str, ...]], console: Console
+) -> Iterator[Table]:
+    """Stacked tables of all arms, each of as many as fit beside each other."""
+    abreast = [arms[0]]
+    for arm in arms[1:]:
+        if fits(_stacked(title, arms, [*abreast, arm], rows), console):
+            abreast.append(arm)
+        else:
+            yield _stacked(title, arms, abreast, rows)
+            abreast = [arm]
+    yield _stacked(title, arms, abreast, rows)
+
+
+def _stacked(title: str, arms: Sequence[str], abreast: Sequence[str], rows: Sequence[tuple[str, ...]]) -> Table:
+    from rich.table import Table
+
+    table = Table(title=title, title_justify="left", show_edge=False, pad_edge=False)
+    table.add_column("asked", no_wrap=True)
+    for arm in abreast:
+        table.add_column(arm, justify="right", no_wrap=True)
+    above = ""
+    for group, readout, metric, n, *cells in rows:
+        shown = [cell for arm, cell in zip(arms, cells, strict=True) if arm in abreast]
+        if not any(shown):
+            continue
+        if group != above:
+            table.add_row(group)
+        table.add_row(f" {readout} {metric}\n   n {n}", *(cell.replace(" ", "\n", 1) for cell in shown))
+        above = group
+    return table
 
 
 def _group_rank(group: str) -> tuple[int, str]:
@@ -88,4 +134,10 @@ def _cell(score: Score | None, signed: bool) -> str:
     if score is None:
         return ""
     sign = "+" if signed or score.unit != "share" else ""
-    return f"{score.value:{sign}.2f} [{score.low:{sign}.2f}, {score.high:{sign}.2f}]"
+    value, low, high = (_two_places(number, sign) for number in (score.value, score.low, score.high))
+    return f"{value} [{low}, {high}]"
+
+
+def _two_places(number: float, sign: str) -> str:
+    text = f"{number:{sign}.2f}"
+    return "0.00" if float(text) == 0 else text
