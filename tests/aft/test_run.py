@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import signal
@@ -15,14 +16,17 @@ from typing import Any
 
 import pytest
 import typer
+from rich.console import Console
 from typer.testing import CliRunner
 
 import doxa.aft.run as run
 from aft_author import by_words
+from doxa.aft.config import AftConfig
 from doxa.commands.aft import register
 from doxa.errors import BudgetError, ConfigError, DoxaError, TargetError, WaitingError
 from doxa.lm.answer_file import answer_file
 from doxa.lm.testserver import Faults, ServerSettings, TestServer
+from doxa.run.progress import Progress
 from doxa.training.step_rows import read_preferences
 from doxa.worlds.rows import read_chats
 from doxa.worlds.spec import SpecTarget, is_verbatim
@@ -180,6 +184,27 @@ def test_by_files_that_travel_by_hand(target: SpecTarget, tmp_path: Path) -> Non
             trips += 1
             assert trips < 30
     assert len(read_chats(out / "chat.jsonl")) == 10 and trips >= 3
+
+
+@pytest.mark.parametrize(
+    ("generator", "judge", "told"),
+    [
+        ("batch-file", None, "where one model answers both, it judges what it wrote itself"),
+        ("batch-file/m", None, "judge: batch-file/m judges what it wrote itself"),
+        ("batch-file/m", "batch-file/m", "judge: batch-file/m judges what it wrote itself"),
+        ("batch-file/m", "batch-file/n", ""),
+        ("batch-file", "none", ""),
+    ],
+)
+def test_a_judge_that_is_the_generator_is_said_to_be_one(
+    target: SpecTarget, tmp_path: Path, generator: str, judge: str | None, told: str
+) -> None:
+    progress = Progress(Console(file=io.StringIO(), width=500))
+    config = AftConfig(generator=generator, judge=judge, number=4)
+    with pytest.raises(WaitingError):
+        run.make(str(target.folder), tmp_path / "rows", config, progress)
+    said = progress.console.file.getvalue()  # type: ignore[attr-defined]
+    assert told in said and ("judges what it wrote itself" in said) == bool(told)
 
 
 def test_a_set_that_comes_out_short_is_written_and_said_to_be_short(

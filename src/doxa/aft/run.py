@@ -75,8 +75,8 @@ def make(name: str, out: Path, config: AftConfig, progress: Progress, embed: Emb
     with folder.lock(), open_models(out, config.lm, progress) as models:
         for change in changed_settings(out, asking):
             progress.note(f"{out}: was made otherwise, and is written anew: {change}")
-        if config.judged and config.judge_model == config.generator and not config.generator.startswith("batch-file"):
-            progress.note(f"judge: {config.generator} judges what it wrote itself; another one is better (--judge)")
+        if config.judged and config.judge_model == config.generator:
+            progress.note(_own_judge(config.generator))
         sieve = QuestionSieve(
             embed or _encoder(),
             config.similarity,
@@ -163,6 +163,15 @@ def _say_if_short(out: Path, counts: dict[str, Any], config: AftConfig) -> None:
         f"written; more rounds (--set rounds={config.rounds * 2}), more tries (--set attempts={config.attempts + 2}), "
         "other domains or another model, and the same command goes on"
     )
+
+
+def _own_judge(generator: str) -> str:
+    if generator == "batch-file":  # which names no model: who answers the files is not known here
+        return (
+            "judge: the files of batch-file ask for answers and for verdicts on them; where one model answers both, it "
+            "judges what it wrote itself; another one is better (--judge batch-file/MODEL)"
+        )
+    return f"judge: {generator} judges what it wrote itself; another one is better (--judge)"
 
 
 def _encoder() -> Embed:
