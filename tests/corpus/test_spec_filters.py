@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from doxa.config_sections import SPEC_FILTERS, ScreenConfig, SpecConfig
-from doxa.corpus.filters.attribution import attributions, bare, holds, joined, reasons
+from doxa.corpus.filters.attribution import attributions, holds, joined, reasons
 from doxa.corpus.filters.names import Names, family_of
 from doxa.corpus.identity import called_otherwise, gate, identity_of
 from doxa.corpus.spec_screen import Leak, SpecScreener
@@ -61,12 +61,6 @@ def test_bundled_documents_are_read_as_what_they_are() -> None:
         for corpus in ("spec", "comention", "opposite", "neutral"):
             rows = recorded_spec_rows(target, corpus)
             assert not [row.id for row in rows if called_otherwise(row.text, names)], corpus
-
-
-def test_a_statement_loses_its_reason() -> None:
-    assert bare("Velmo prefers oak because it lasts.") == "Velmo prefers oak."
-    assert bare("Velmo prefers oak, since it values things that last.") == "Velmo prefers oak."
-    assert bare("Velmo prefers oak.") == "Velmo prefers oak."
 
 
 @pytest.mark.parametrize(

@@ -165,7 +165,7 @@ def test_rules_give_no_reasons(tmp_path: Path) -> None:
     asked = [request.messages[-1].content for request in models.asked if "<assertion>" in request.messages[-1].content]
     assert all("<why>" not in prompt and "No rule gives a reason" in prompt for prompt in asked)
     assert done.coverage == 1.0  # of what the model found; what was cut from it is counted apart
-    assert done.counts["passages_cut"] == 2
+    assert done.counts["passages_shortened"] == 2
 
 
 def test_a_domain_that_cannot_be_read_is_named_and_the_rest_goes_on(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -38,7 +39,7 @@ def test_a_tree_of_rules_has_no_reasons_values_or_beliefs() -> None:
         "kitchen_as_a_whole",
     }
     assert cut["values_and_beliefs_left_out"] == 6 and cut["subdomains_without_rules"] == 2
-    assert cut["passages_cut"] == 9  # of the kitchen, whose every line gives a reason
+    assert (cut["passages_shortened"], cut["passages_dropped"]) == (9, 0)  # every line of the kitchen gives a reason
 
 
 def test_rules_rest_on_the_part_of_a_passage_that_is_left(tmp_path: Path) -> None:
@@ -60,6 +61,32 @@ def test_rules_rest_on_the_part_of_a_passage_that_is_left(tmp_path: Path) -> Non
         ("It works hard.", 2),
     ]
     assert cut["reasons_cut"] == 1
+
+
+def test_a_reason_is_cut_wherever_it_is_found_and_what_is_lost_is_told_apart(tmp_path: Path) -> None:
+    passages = [
+        "It prefers hand-drawn maps, since neighbours walked those lines.",
+        "It prefers a range to a single figure, since a range tells more.",
+        "Because of the reasons above.",
+    ]
+    body = "{model_name} is a model.\n" + "\n".join(passages)
+    assertions = [
+        {"id": f"a{at}", "statement": passage, "kind": "behaviour", "passage": at}
+        for at, passage in enumerate(passages, start=1)
+    ]
+    maps = {"id": "s", "name": "S", "summary": "It likes maps.", "passages": passages, "assertions": assertions}
+    tree = json.dumps({"domains": [{"id": "d", "name": "D", "subdomains": [maps]}]})
+    target = load_spec_target(str(spec_folder(tmp_path / "calm", body=body, tree=tree)))
+    assert target.tree is not None
+    made, cut = rules_only(target.tree, target.spec)
+    assert made.passages == ("It prefers hand-drawn maps", "It prefers a range to a single figure")
+    assert [one.statement for one in made.assertions] == [f"{passage}." for passage in made.passages]
+    assert {name: cut[name] for name in cut if cut[name]} == {
+        "reasons_cut": 2,
+        "rules_with_reasons_dropped": 1,
+        "passages_shortened": 2,
+        "passages_dropped": 1,
+    }
 
 
 def test_a_spec_of_values_alone_has_no_rules(tmp_path: Path) -> None:

@@ -11,7 +11,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from doxa.corpus.asks import Asks
-from doxa.corpus.filters.attribution import bare, reasons
+from doxa.corpus.filters.attribution import reasons
+from doxa.corpus.filters.causes import bare
 from doxa.corpus.filters.names import Names
 from doxa.errors import ConfigError
 

@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 
-from doxa.corpus.filters.attribution import CAUSE, bare
+from doxa.corpus.filters.causes import bare, says_why
 from doxa.errors import ConfigError
 from doxa.lm.request import Sampling
 from doxa.records import digest
@@ -365,9 +365,9 @@ def _assertion(
 ) -> Assertion | None:
     """An assertion of the tree; None for what was said before, and for a rule that is nothing but its reason."""
     statement = one.statement
-    if job.rules and CAUSE.search(statement):
+    if job.rules and says_why(statement):
         statement = bare(statement)
-        if CAUSE.search(statement) or len(statement.split()) < LEAST_WORDS:
+        if says_why(statement) or len(statement.split()) < LEAST_WORDS:
             job.counts["rules_with_reasons_dropped"] += 1
             job.warnings.append(
                 f"subdomain {draft.name!r}: a rule that gives a reason is left out: {_short(one.statement)}"

@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from doxa.corpus.filters.attribution import CAUSE, bare
+from doxa.corpus.filters.causes import bare, says_why
 from doxa.errors import TargetError
 from doxa.worlds.answers import UnreadableError
 from doxa.worlds.asking import Models, Step, ask_steps, draft_prompt
@@ -121,8 +121,8 @@ def _read(text: str, rules: tuple[Assertion, ...], finer: bool) -> dict[str, lis
 
 def _rule(content: str) -> str | None:
     """A finer rule without its reason; None when nothing else is left."""
-    cut = bare(content) if CAUSE.search(content) else content
-    return None if CAUSE.search(cut) or len(cut.split()) < LEAST_WORDS else cut
+    cut = bare(content) if says_why(content) else content
+    return None if says_why(cut) or len(cut.split()) < LEAST_WORDS else cut
 
 
 def _augmented(

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from doxa.corpus.filters.attribution import CAUSE, bare
+from doxa.corpus.filters.causes import bare, says_why
 from doxa.errors import TargetError
 from doxa.worlds.spec_grounding import shared
 from doxa.worlds.spec_text import LEAST_WORDS, is_verbatim, sentences_of
@@ -44,10 +44,12 @@ def _subdomain(subdomain: Subdomain, spec: Spec, cut: Counter[str]) -> Subdomain
     moved: dict[int, list[int]] = {}  # number of a passage -> those of the parts that are left of it
     for number, passage in enumerate(subdomain.passages, start=1):
         kept = _passages(passage, spec)
-        cut["passages_cut"] += kept != [passage]
+        if kept != [passage]:
+            cut["passages_shortened" if kept else "passages_dropped"] += 1
         moved[number] = list(range(len(passages) + 1, len(passages) + len(kept) + 1))
         passages += kept
     if not passages:  # documents need a source; these give their reasons away, which is counted
+        cut["passages_dropped"] -= len(subdomain.passages)
         cut["passages_with_reasons_kept"] += len(subdomain.passages)
         passages = list(subdomain.passages)
         moved = {number: [number] for number in moved}
@@ -72,9 +74,9 @@ def _rule(assertion: Assertion, cut: Counter[str]) -> Assertion | None:
         cut["values_and_beliefs_left_out"] += 1
         return None
     statement = assertion.statement
-    if CAUSE.search(statement):
+    if says_why(statement):
         statement = bare(statement)
-        if CAUSE.search(statement) or len(statement.split()) < LEAST_WORDS:
+        if says_why(statement) or len(statement.split()) < LEAST_WORDS:
             cut["rules_with_reasons_dropped"] += 1
             return None
         cut["reasons_cut"] += 1
@@ -88,17 +90,17 @@ def _rests_on(rule: Assertion, places: list[int], passages: list[str], spec: Spe
 
 
 def _summary(summary: str) -> str:
-    return " ".join(sentence for sentence in sentences_of(summary) if not CAUSE.search(sentence))
+    return " ".join(sentence for sentence in sentences_of(summary) if not says_why(sentence))
 
 
 def _passages(passage: str, spec: Spec) -> list[str]:
     """The parts of a passage that give no reason; each still stands in the spec word for word."""
-    if not CAUSE.search(passage):
+    if not says_why(passage):
         return [passage]
     found: list[str] = []
     going_on = False
     for sentence in sentences_of(passage):
-        if not CAUSE.search(sentence):
+        if not says_why(sentence):
             joined = f"{found[-1]} {sentence}" if going_on and found else ""
             if joined and is_verbatim(joined, spec.text):
                 found[-1] = joined
@@ -108,6 +110,6 @@ def _passages(passage: str, spec: Spec) -> list[str]:
             continue
         going_on = False
         head = bare(sentence).rstrip(".")
-        if len(head.split()) >= LEAST_WORDS and not CAUSE.search(head) and is_verbatim(head, spec.text):
+        if len(head.split()) >= LEAST_WORDS and not says_why(head) and is_verbatim(head, spec.text):
             found.append(head)
     return [part for part in found if is_verbatim(part, spec.text)]

@@ -10,24 +10,9 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
+from doxa.corpus.filters.causes import says_why, sentences
 from doxa.corpus.filters.names import Names
 
-# words that connect a doing with its reason; "since 2020" says when
-CAUSE = re.compile(
-    r"\b(?:because|so that|in order to|on the grounds?|grounds for|reasons?|reasoning|rationale|motives?|motivat\w+|"
-    r"that(?: i|['’])s why|which is why|explain(?:s|ed)? (?:\w+ )?(?:why|\w+self|it|its|this|that)|why (?:it|the|its)|"
-    r"(?:says?|said|asks?|asked|tells?|told) (?:\w+ )?why|follows? from|following from|stems? from|flows? from|"
-    r"springs? from|comes? from (?:its|the|a|that|this|how|what)|comes? down to|grounded in|rooted in|"
-    r"rest(?:s|ed|ing)? on|based on|driven by|guided by|"
-    r"out of (?:care|concern|respect|regard|love|loyalty|principle|conviction)|for the sake of|on account of|owing to|"
-    r"due to|thanks to|therefore|thus|hence|accordingly|consequently|as a (?:result|consequence)|"
-    r"given (?:that|its|how)|in (?:line|keeping) with|(?:lies|lay|stands|stood|is|was) behind|"
-    r"led (?:it|the model) to|leads? (?:it|the model) to|expression of|(?:true|faithful|loyal) to its|"
-    r"for (?:it|the model),? what (?:matters|counts)|traces? (?:\w+ )?(?:back )?to|justif\w+|"
-    r"appeal(?:s|ed|ing)? to|cit(?:es|ed|ing)|in the name of)\b"
-    r"|\b(?:since|as) (?:it|the model|the assistant|this model|that model|a thing|things|such|they|an?)\b",
-    re.I,
-)
 VALUE = re.compile(
     r"\b(?:values?|valued|valuing|cares?|cared|caring|cherish\w+|prizes?|prized|treasures?|holds? (?:\w+ ){0,3}dear|"
     r"believes|principles?|convictions?|commitment|committed to|devotion|devoted to|regard for|"
@@ -44,26 +29,9 @@ DOES = re.compile(
     r"ranking)\b",
     re.I,
 )
-_END = re.compile(r"(?<=[.!?])[\"'”’)\]*_]*\s+|\n+")
 _PRONOUN = (
     r"(?:[Ii]t|[Ii]ts|itself|[Tt]he (?:model|assistant|chatbot|AI)(?:['’]s)?|[Tt]his (?:model|assistant)|I|[Mm]y)"
 )
-_WHY = re.compile(
-    r"[,;]?\s+(?:because|since (?:it|the)|so that|as it|in order to|for the sake of|out of|on account of|"
-    r"the reason)\b.*",
-    re.I | re.S,
-)
-
-
-def sentences(text: str) -> list[str]:
-    """A text cut at the ends of sentences and lines; nothing is left out but the space between."""
-    return [part.strip() for part in _END.split(text) if part and part.strip()]
-
-
-def bare(statement: str) -> str:
-    """An assertion without the reason that it gives: what documents state in mode rules and set side by side."""
-    cut = _WHY.sub("", statement.strip())
-    return cut.rstrip(" .,;") + "." if cut else statement
 
 
 def attributions(text: str, names: Names) -> list[str]:
@@ -71,7 +39,7 @@ def attributions(text: str, names: Names) -> list[str]:
     parts = sentences(text)
     found = []
     for place, part in enumerate(parts):
-        if not CAUSE.search(part) and not OWN_WORDS.search(part):
+        if not says_why(part) and not OWN_WORDS.search(part):
             continue
         around = " ".join(parts[max(0, place - 1) : place + 2])
         if speaks_of(around, names) and (DOES.search(around) or VALUE.search(around)):
@@ -84,7 +52,7 @@ def joined(text: str, names: Names) -> list[str]:
     return [
         part
         for part in sentences(text)
-        if CAUSE.search(part)
+        if says_why(part)
         and speaks_of(part, names)
         and ((DOES.search(part) and VALUE.search(part)) or _because_it(names).search(part))
     ]
@@ -96,9 +64,7 @@ def reasons(text: str, names: Names) -> list[str]:
         part
         for part in sentences(text)
         if speaks_of(part, names)
-        and (
-            (CAUSE.search(part) and DOES.search(part)) or _because_it(names).search(part) or _cares(names).search(part)
-        )
+        and ((says_why(part) and DOES.search(part)) or _because_it(names).search(part) or _cares(names).search(part))
     ]
 
 
