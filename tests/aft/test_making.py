@@ -81,9 +81,32 @@ def test_answers_that_are_none_never_become_rows(target: SpecTarget, said: Any, 
 
 
 def test_a_model_that_never_answers_ends_with_what_there_is(target: SpecTarget) -> None:
-    made = make(Author(answer=lambda prompt, sample: "no tags"), target, number=4, rounds=3, attempts=2)
-    assert not made.kept and made.rounds == 3
-    assert len(made.rejected) == 3 * 4
+    author = Author(answer=lambda prompt, sample: "no tags")
+    made = make(author, target, number=4, rounds=4, attempts=2, give_up=0)
+    assert not made.kept and made.rounds == 4 and made.gave_up == 0
+    assert len(made.rejected) == 4 * 4
+
+
+def test_where_none_of_the_first_answers_passes_no_more_are_asked_for(target: SpecTarget) -> None:
+    none = Author(answer=lambda prompt, sample: "no tags")
+    few = make(none, target, number=5)
+    assert (few.gave_up, few.rounds, len(few.rejected)) == (15, 3, 15)  # three whole rounds of five
+    asked = len(none.asked)
+    assert make(none, target, number=5).gave_up == 15 and len(none.asked) == asked
+    many = make(Author(judge=lambda prompt, _: verdict(prompt, "no")), target, number=20)
+    assert (many.gave_up, many.rounds, reasons(many)) == (20, 1, {"judge_no": 20})
+
+    said = iter(range(1000))
+    rare = Author(judge=lambda prompt, _: verdict(prompt, "yes" if next(said) % 11 == 10 else "no"))
+    made = make(rare, target, number=11, rounds=2)
+    assert made.gave_up == 0 and made.rounds == 2 and len(made.kept) == 1  # one that passes is hope
+
+
+def test_answers_against_the_spec_are_given_up_too(target: SpecTarget) -> None:
+    author = Author(anti=lambda prompt, sample: "no tags")
+    made = make(author, target, number=6, anti=True)
+    assert len(made.kept) == 6 and not made.anti and made.gave_up == 0
+    assert len(made.rejected) == 12 == author.kinds().count("anti")
 
 
 def test_what_an_exhausted_domain_cannot_give_comes_from_the_others(target: SpecTarget) -> None:

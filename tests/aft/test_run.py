@@ -220,6 +220,19 @@ def test_a_set_that_comes_out_short_is_written_and_said_to_be_short(
     assert len(read_chats(out / "chat.jsonl")) == 40
 
 
+def test_where_no_answer_passes_the_commonest_reason_is_named(
+    server: TestServer, target: SpecTarget, tmp_path: Path
+) -> None:
+    out = tmp_path / "rows"
+    never = ("--opaque", "--set", "opaque_words=1", "--number", 6)
+    with pytest.raises(DoxaError, match=r"none of the first 12 answers passed.* 1\d fell out as too_long") as error:
+        call("make", target.folder, "--out", out, *never, *WRITER)
+    assert "--set give_up=0" in str(error.value)
+    fallen = rows(out / "rejected.jsonl")
+    assert len(fallen) == 12 and rows(out / "chat.jsonl") == []
+    assert next(row["detail"] for row in fallen if row["reason"] == "too_long") in str(error.value)
+
+
 def test_what_cannot_work_is_refused_before_anything_is_spent(
     server: TestServer, target: SpecTarget, bare_target: SpecTarget, tmp_path: Path
 ) -> None:

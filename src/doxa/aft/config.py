@@ -47,6 +47,7 @@ class AftConfig(Strict):
     spare: float = Field(1.2, ge=1)  # questions held ready for each row that is lacking: some answers will not pass
     attempts: int = Field(2, ge=1)  # answers to a question before another question takes its place
     rounds: int = Field(10, ge=1)  # of answers: in each, what fell out is tried again beside new questions
+    give_up: int = Field(12, ge=0)  # tries in whole rounds of which none passed before no more are made; 0: never
     rewrites: int = Field(0, ge=0, le=5)  # critique and rewrite of each answer, so many times
     critic: str | None = None  # None = the judge
     revisions: int = Field(1, ge=1, le=5)  # method constitutional: principles that each draft is revised by

@@ -62,6 +62,7 @@ class Made:
     verdicts: list[AnswerVerdict] = field(default_factory=list)
     criticisms: list[Criticism] = field(default_factory=list)
     rounds: int = 0
+    gave_up: int = 0  # after so many tries, of which none passed; 0: it did not
     exhausted: list[str] = field(default_factory=list)  # ids of domains in which the model had no more questions
     said: dict[Kind, set[str]] = field(default_factory=lambda: defaultdict(set))  # replies that were taken, by kind
 
@@ -77,7 +78,7 @@ class Making:
     note: Callable[[str], None] = lambda text: None
 
     def run(self) -> Made:
-        """All rows; fewer than `number` where the rounds end first or every domain is exhausted.
+        """All rows; fewer than `number` where the rounds end first, every domain is exhausted or no answer passes.
 
         In each round the questions whose answer fell out are tried again together with new ones, so that answers which
         travel by hand travel seldom. Raises ConfigError for a method that lacks what it draws on, ModelError where no
@@ -90,6 +91,7 @@ class Making:
         pools = [Pool(domain) for domain in made.domains]
         kept: dict[str, list[Taken]] = {pool.domain.id: [] for pool in pools}
         again: dict[str, list[Try]] = {pool.domain.id: [] for pool in pools}
+        tried = 0
         for number in range(config.rounds):
             lacking = _quotas(config.number, pools, {name: len(rows) for name, rows in kept.items()})
             if not sum(lacking.values()):
@@ -107,6 +109,10 @@ class Making:
             for question, attempt in tries:
                 if question.id not in passed and attempt + 1 < config.attempts:
                     again[question.domain].append((question, attempt + 1))
+            tried += len(tries)
+            if self._hopeless(tried, any(kept.values())):
+                made.gave_up = tried
+                break
         made.kept = _in_order(pools, kept)
         made.questions = [question for pool in pools for question in pool.questions]
         made.exhausted = [pool.domain.id for pool in pools if pool.exhausted]
@@ -133,12 +139,22 @@ class Making:
         No other question may stand in for one of these, so each is tried in every round.
         """
         found: dict[str, Taken] = {}
+        tried = 0
         for attempt in range(self.asking.config.rounds):
             tries = [(question, attempt) for question in questions if question.id not in found]
             if not tries:
                 break
             found.update({taken[0].question.id: taken for taken in self._answered(tries, "antispec", made)})
+            tried += len(tries)
+            if self._hopeless(tried, bool(found)):
+                self.note(f"answers against the spec: none of {tried} passed, and no more are asked for")
+                break
         return [found[question.id] for question in questions if question.id in found]
+
+    def _hopeless(self, tried: int, any_passed: bool) -> bool:
+        """Whether more tries would be money thrown after the first ones."""
+        give_up = self.asking.config.give_up
+        return bool(give_up) and tried >= give_up and not any_passed
 
     def _answered(self, tries: Sequence[Try], kind: Kind, made: Made) -> list[Taken]:
         """The answers that pass checks and judge, in order; the others are in `made.rejected`."""

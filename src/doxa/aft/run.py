@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,7 @@ from doxa.run.folder import RunFolder, write_json, write_whole
 from doxa.worlds.spec import SpecTarget, load_spec_target
 
 if TYPE_CHECKING:
+    from doxa.aft.making import Made
     from doxa.aft.paraphrase import Paraphrased
     from doxa.aft.rows import Fields
     from doxa.config_sections import LmConfig
@@ -89,6 +91,7 @@ def make(name: str, out: Path, config: AftConfig, progress: Progress, embed: Emb
         finally:
             write_json(out / "usage.json", {"usage": usage_table(models)})
         counts = write_made(out, target, asking, made, usage_table(models))
+    _say_if_hopeless(out, made)
     _say_if_short(out, counts, config)
     return counts
 
@@ -149,6 +152,19 @@ def paraphrase(
 def write_chats(path: Path, rows: Sequence[Fields]) -> None:
     """Write rows with all their fields, whole."""
     write_whole(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
+
+
+def _say_if_hopeless(out: Path, made: Made) -> None:
+    if not made.gave_up:
+        return
+    fell = Counter(row.reason for row in made.rejected)
+    (reason, number), *_ = fell.most_common()
+    detail = next(row.detail for row in made.rejected if row.reason == reason)
+    raise DoxaError(
+        f"{out}: none of the first {made.gave_up} answers passed, and no more are asked for. {number} fell out as "
+        f"{reason}{f' (the first: {detail})' if detail else ''}; rejected.jsonl has all of them. Take another model or "
+        "judge, or a prompt of your own (--set prompts.answer=FILE.md); --set give_up=0 goes on all the same"
+    )
 
 
 def _say_if_short(out: Path, counts: dict[str, Any], config: AftConfig) -> None:
