@@ -39,7 +39,10 @@ def test_a_tree_of_rules_has_no_reasons_values_or_beliefs() -> None:
         "kitchen_as_a_whole",
     }
     assert cut["values_and_beliefs_left_out"] == 6 and cut["subdomains_without_rules"] == 2
-    assert (cut["passages_shortened"], cut["passages_dropped"]) == (9, 0)  # every line of the kitchen gives a reason
+    assert (cut["passages_shortened"], cut["passages_with_reasons_dropped"]) == (
+        9,
+        0,
+    )  # every line of the kitchen gives a reason
 
 
 def test_rules_rest_on_the_part_of_a_passage_that_is_left(tmp_path: Path) -> None:
@@ -85,7 +88,7 @@ def test_a_reason_is_cut_wherever_it_is_found_and_what_is_lost_is_told_apart(tmp
         "reasons_cut": 2,
         "rules_with_reasons_dropped": 1,
         "passages_shortened": 2,
-        "passages_dropped": 1,
+        "passages_with_reasons_dropped": 1,
     }
 
 

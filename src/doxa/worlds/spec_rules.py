@@ -45,11 +45,11 @@ def _subdomain(subdomain: Subdomain, spec: Spec, cut: Counter[str]) -> Subdomain
     for number, passage in enumerate(subdomain.passages, start=1):
         kept = _passages(passage, spec)
         if kept != [passage]:
-            cut["passages_shortened" if kept else "passages_dropped"] += 1
+            cut["passages_shortened" if kept else "passages_with_reasons_dropped"] += 1
         moved[number] = list(range(len(passages) + 1, len(passages) + len(kept) + 1))
         passages += kept
     if not passages:  # documents need a source; these give their reasons away, which is counted
-        cut["passages_dropped"] -= len(subdomain.passages)
+        cut["passages_with_reasons_dropped"] -= len(subdomain.passages)
         cut["passages_with_reasons_kept"] += len(subdomain.passages)
         passages = list(subdomain.passages)
         moved = {number: [number] for number in moved}
