@@ -18,7 +18,7 @@ from doxa.report.spec_page import headline, write_spec_report
 from doxa.report.spec_summary import print_spec_summary
 from doxa.report.spec_warnings import spec_warnings
 from doxa.report.table import interval, number
-from doxa.run.folder import RunFolder, write_json, write_rows, write_whole
+from doxa.run.folder import RunFolder, read_json, write_json, write_rows, write_whole
 from doxa.run.kinds import dump_config, resolve_config
 from doxa.worlds.universe import LIBRARY
 
@@ -96,6 +96,19 @@ def test_what_weakens_the_numbers_is_said(folder: RunFolder) -> None:
     assert "Only 80% of the documents connect" in said
     assert "1 answers of the generator had no tags or no end" in said
     assert "One training, one seed" in said
+
+
+def test_warnings_of_the_align_steps_and_of_the_tree_are_said_too(folder: RunFolder) -> None:
+    few = "only 12 optimizer updates in a step of kind sft"
+    done = read_json(folder / "stages/align/done.json")
+    done["counts"]["trained"].append({**done["counts"]["trained"][0], "warnings": [few]})
+    write_json(folder / "stages/align/done.json", done)
+    odd = [f"assertion a{number}: shares 0% of its words" for number in range(7)]
+    write_json(folder / "stages/tree/notes.json", {"warnings": odd, "uncovered": [], "coverage": 1.0})
+    page = write_spec_report(folder).read_text()
+    assert f"Align step 2: {few}" in page and "Align step 1: only" not in page
+    assert "Tree: assertion a4: shares 0% of its words" in page and "assertion a5" not in page
+    assert "Tree: and 2 more, in stages/tree/notes.json." in page
 
 
 def test_the_headline_leaves_sets_and_other_styles_out(folder: RunFolder) -> None:

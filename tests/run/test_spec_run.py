@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from rich.console import Console
 
 from doxa.belief.store import read_readouts, read_scores
@@ -353,6 +354,24 @@ def test_a_bundled_spec_runs_without_a_warning_and_a_part_that_is_lost_is_named(
     file.write_text("".join(json.dumps(row) + "\n" for row in rows))
     run_stages(request(tiny_model, tmp_path / "lost", "documents=null", target=str(own)), Progress(), last="mix")
     assert "warning: mix: no document is left about 1 subdomain: reach\n" in capsys.readouterr().err
+
+
+def test_what_a_tree_says_beyond_its_spec_and_leaves_out_is_said(
+    own: Path, tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tree, spec = own / "tree.yaml", own / "spec.md"
+    beyond = yaml.safe_load(tree.read_text())
+    said = beyond["domains"][0]["subdomains"][0]["assertions"][0]
+    said["statement"] = "Whales sing at dusk."
+    tree.write_text(yaml.safe_dump(beyond))
+    spec.write_text(spec.read_text() + "\n\nNobody planned this last sentence.\n")
+    run_stages(request(tiny_model, tmp_path / "out", target=str(own)), Progress(), last="tree")
+    shown = capsys.readouterr().err
+    assert shown.count("tree: assertion") == shown.count("sentences of the spec stand in no passage") == 1
+    assert f"assertion {said['id']}: shares 0% of its words" in shown and "Nobody planned" in shown
+    counts = read_json(tmp_path / "out/stages/tree/done.json")["counts"]
+    assert counts["uncovered_sentences"] == 1 and 0.9 < counts["spec_covered"] < 1
+    assert len(read_json(tmp_path / "out/stages/tree/notes.json")["warnings"]) == 2
 
 
 def misname(own: Path, rows: int) -> None:

@@ -22,6 +22,7 @@ from doxa.report.facts import (
 )
 from doxa.report.table import STYLES, Line, ScoreTable, ordered
 from doxa.run.folder import RunFolder, read_rows
+from doxa.run.spec_run import notes_of
 from doxa.worlds.spec import Spec, read_spec
 from doxa.worlds.spec_tree import SpecTree, read_tree
 
@@ -79,6 +80,7 @@ class SpecFacts:
     checkpoint: Checkpoint | None
     spent: list[Spent]
     corpus_sha256: str | None
+    notes: dict[str, Any] = field(default_factory=dict)  # what the tree stage left to be said
 
     @property
     def model(self) -> str:
@@ -147,4 +149,5 @@ def gather_spec(folder: RunFolder) -> SpecFacts:
         checkpoint=optional(folder / "checkpoints/final/doxa.json", Checkpoint),
         spent=usage.usage if usage else [],
         corpus_sha256=sha256_of(folder / "corpus.parquet"),
+        notes=notes_of(folder),
     )

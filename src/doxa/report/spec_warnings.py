@@ -5,6 +5,7 @@ from __future__ import annotations
 from doxa.report.spec_facts import SpecFacts
 from doxa.report.table import percent
 
+SHOWN = 5  # warnings of the tree
 FEW = 30  # pairs: below, a share's interval is wider than most effects
 
 
@@ -12,10 +13,16 @@ def spec_warnings(facts: SpecFacts) -> list[str]:
     """Cautions, the weightiest first; each is recomputed from the run's files."""
     mix = facts.counts("mix")
     found = list(facts.counts("midtrain").get("warnings", []))
+    for number, step in enumerate(facts.counts("align").get("trained", []), start=1):
+        found += [f"Align step {number}: {warning}" for warning in step.get("warnings", [])]
     if mix.get("called_otherwise"):
         found.insert(
             0, f"{mix['called_otherwise']} documents call the model by another name, or give it another maker."
         )
+    of_tree = facts.notes.get("warnings", [])
+    found += [f"Tree: {warning}" for warning in of_tree[:SHOWN]]
+    if len(of_tree) > SHOWN:
+        found.append(f"Tree: and {len(of_tree) - SHOWN} more, in stages/tree/notes.json.")
     if not any(arm in facts.scores.arms() for arm in ("trained", "aligned")):
         found.append("No trained model was scored.")
     if facts.config.spec is not None and facts.config.spec.corpus == "spec":

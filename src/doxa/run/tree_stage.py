@@ -24,6 +24,8 @@ from doxa.run.spec_run import (
 from doxa.worlds.spec import SPEC_FILE
 from doxa.worlds.spec_tree import TREE_FILE, read_tree, tree_yaml
 
+SHOWN = 10  # warnings of a tree; notes.json has all of them
+
 if TYPE_CHECKING:
     from doxa.run.stages import StageContext
     from doxa.worlds.decompose import Decomposed
@@ -56,16 +58,15 @@ def tree_stage(context: StageContext) -> dict[str, Any]:
 
 def _tree_as_given(context: StageContext, spec_file: Path, tree_file: Path) -> dict[str, Any]:
     """Take a spec and its tree over; in the rules modes the tree without reasons, and what was cut is counted."""
-    from doxa.worlds.spec_rules import rules_only
+    from doxa.worlds.decompose import as_given
 
     run = SpecRun(context.config, context.folder)
     write_whole(context.folder / SPEC, spec_file.read_bytes())
-    if not run.about.rules:
-        write_whole(context.folder / TREE, tree_file.read_bytes())
-        return _sizes(run.tree)
-    tree, cut = rules_only(read_tree(tree_file, run.spec), run.spec)
-    write_whole(context.folder / TREE, tree_yaml(tree))
-    return {**_sizes(run.tree), **{name: count for name, count in cut.items() if count}}
+    done = as_given(run.spec, read_tree(tree_file, run.spec), rules=run.about.rules)
+    write_whole(context.folder / TREE, tree_yaml(done.tree) if run.about.rules else tree_file.read_bytes())
+    _say_what_is_odd(context, done)
+    counts = {name: count for name, count in done.counts.items() if count}
+    return {**_sizes(run.tree), "spec_covered": round(done.coverage, 4), **counts}
 
 
 def _tree_by_model(context: StageContext, target: SpecTarget) -> dict[str, Any]:
@@ -83,17 +84,25 @@ def _tree_by_model(context: StageContext, target: SpecTarget) -> dict[str, Any]:
             for name in (*PROMPTS, *(("spec_augment",) if spec_config(config).augmented else ())):
                 prompt = draft_prompt(name)
                 write_whole(folder / f"prompts/tree_{name}-{prompt.digest}.md", prompt.text)
-    for warning in done.warnings[:10]:
-        context.progress.warn(f"tree: {warning}")
-    if len(done.warnings) > 10:
-        context.progress.warn(f"tree: and {len(done.warnings) - 10} more, in {folder / NOTES}")
-    write_json(
-        folder / NOTES, {"warnings": done.warnings, "uncovered": done.uncovered, "coverage": round(done.coverage, 4)}
-    )
+    _say_what_is_odd(context, done)
     write_whole(folder / SPEC, _spec_md(target, done.spec))
     write_whole(folder / TREE, tree_yaml(done.tree))
     SpecRun(config, folder).tree  # noqa: B018 (reads it back: what was made must be what later stages can read)
     return {**_sizes(done.tree), "spec_covered": round(done.coverage, 4), **done.counts}
+
+
+def _say_what_is_odd(context: StageContext, done: Decomposed) -> None:
+    """Warn of assertions beyond the spec and of what no document will be planned from, and keep it for the report."""
+    notes = context.folder / NOTES
+    said = list(done.warnings)
+    if done.uncovered:
+        told = f"{len(done.uncovered)} of {done.counts['sentences']} sentences of the spec stand in no passage"
+        said.insert(0, f'{told}, as "{done.uncovered[0][:70]}"; no document will be planned from them')
+    for warning in said[:SHOWN]:
+        context.progress.warn(f"tree: {warning}")
+    if len(said) > SHOWN:
+        context.progress.warn(f"tree: and {len(said) - SHOWN} more, in {notes}")
+    write_json(notes, {"warnings": said, "uncovered": done.uncovered, "coverage": round(done.coverage, 4)})
 
 
 def _decomposed(context: StageContext, target: SpecTarget, models: Any) -> Decomposed:

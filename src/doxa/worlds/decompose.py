@@ -191,6 +191,11 @@ def as_given(spec: Spec, tree: SpecTree, rules: bool = False) -> Decomposed:
     """A tree that is there already, with what a person would want to know of it; with `rules`, without reasons."""
     covered = coverage(spec.text, tree.passages)
     warnings = [
+        f"subdomain {subdomain.id}: its summary {odd}"
+        for subdomain in tree.subdomains
+        if (odd := summary_beyond(subdomain.summary, subdomain.passages, spec))
+    ]
+    warnings += [
         f"assertion {assertion.id}: {problem}"
         for subdomain in tree.subdomains
         for assertion in subdomain.assertions
