@@ -431,6 +431,18 @@ def test_a_spec_that_speaks_of_another_model_is_refused(own: Path, tiny_model: P
         run(request(tiny_model, tmp_path / "out", "plan.model=openai/gpt-4.1-mini", target=str(own)))
 
 
+def test_a_spec_that_names_its_model_nowhere_is_refused_before_anything_is_asked(
+    own: Path, tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    spec = own / "spec.md"
+    spec.write_text(spec.read_text().replace("{model_name}", "Kestrel"))
+    (own / "tree.yaml").write_text((own / "tree.yaml").read_text().replace("{model_name}", "Kestrel"))
+    with pytest.raises(ConfigError, match=r"own/spec\.md: names SmolLM nowhere; write .*spec\.identity: warn"):
+        run(request(tiny_model, tmp_path / "out", target=str(own)))
+    run_stages(request(tiny_model, tmp_path / "out", "spec.identity=warn", target=str(own)), Progress(), last="tree")
+    assert "names SmolLM nowhere" in capsys.readouterr().err
+
+
 def test_the_value_of_a_spec_is_looked_at_too_and_may_be_meant(
     own: Path, tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -45,8 +45,9 @@ def test_another_maker_is_an_error(tmp_path: Path) -> None:
     assert told[0] == ("error", "calls SmolLM otherwise: SmolLM was made by OpenAI")
 
 
-def test_a_spec_that_names_nobody_is_a_warning(tmp_path: Path) -> None:
-    assert found(tmp_path / "calm", "It is calm.") == [("warning", "names SmolLM nowhere")]
+@pytest.mark.parametrize("body", ["It is calm.", BODY.replace("{model_name}", "Kestrel")])
+def test_a_spec_that_does_not_name_its_model_is_an_error(tmp_path: Path, body: str) -> None:
+    assert found(tmp_path / "calm", body) == [("error", "names SmolLM nowhere")]
 
 
 def test_the_value_of_the_head_counts_too(tmp_path: Path) -> None:

@@ -37,12 +37,15 @@ def identity_findings(source: SpecSource, spec: Spec) -> list[Finding]:
         findings.append(_finding("warning", "", said, "see that none of them stands for the model that is trained"))
     if not names.own.search(spec.text):
         said = f"names {names.model} nowhere"
-        findings.append(_finding("warning", "", said, "write {model_name} where the model is meant"))
+        findings.append(_finding("error", "", said, "write {model_name} where the model is meant"))
     return findings + _written_out(source, spec)
 
 
 def check_identity(target: SpecTarget) -> list[str]:
-    """What is odd about the names in a spec, a line each. Raises TargetError where it calls its model otherwise."""
+    """What is odd about the names in a spec, a line each.
+
+    Raises TargetError where it calls its model otherwise, or nothing at all: it may be about one that no list has.
+    """
     findings = identity_findings(target.source, target.spec)
     wrong = [finding for finding in findings if finding.level == "error"]
     if wrong:
