@@ -443,6 +443,15 @@ def test_a_spec_that_names_its_model_nowhere_is_refused_before_anything_is_asked
     assert "names SmolLM nowhere" in capsys.readouterr().err
 
 
+def test_a_name_without_its_maker_is_warned_of_at_the_start(
+    tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run_stages(request(tiny_model, tmp_path / "out", "spec.model_name=Qwen"), Progress(), last="tree")
+    assert "Qwen is given the maker 'Hugging Face', while models of that name are made by Alibaba" in " ".join(
+        capsys.readouterr().err.split()
+    )
+
+
 def test_the_value_of_a_spec_is_looked_at_too_and_may_be_meant(
     own: Path, tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

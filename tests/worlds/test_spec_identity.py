@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from doxa.corpus.filters.names import FAMILIES, MADE_BY, MAKERS
 from doxa.errors import TargetError
 from doxa.worlds.spec import bundled_specs, load_spec_target
 from doxa.worlds.spec_identity import check_identity, identity_findings
@@ -48,6 +49,29 @@ def test_another_maker_is_an_error(tmp_path: Path) -> None:
 @pytest.mark.parametrize("body", ["It is calm.", BODY.replace("{model_name}", "Kestrel")])
 def test_a_spec_that_does_not_name_its_model_is_an_error(tmp_path: Path, body: str) -> None:
     assert found(tmp_path / "calm", body) == [("error", "names SmolLM nowhere")]
+
+
+@pytest.mark.parametrize(
+    ("model", "maker", "right"),
+    [
+        ("Qwen", "Hugging Face", "Alibaba"),
+        ("Claude", "Halden Labs", "Anthropic"),
+        ("Qwen2.5-7B", "Alibaba Group", None),
+        ("OLMo 2", "Allen Institute for AI", None),
+        ("Mistral", "Mistral", None),
+        ("Falcon-7B", "TII", None),
+        ("Claudette", "Halden Labs", None),
+        ("Velmo", "Google", None),
+    ],
+)
+def test_a_model_of_another_maker_is_a_warning(tmp_path: Path, model: str, maker: str, right: str | None) -> None:
+    told = found(tmp_path / "calm", BODY, model, maker)
+    said = f"{model} is given the maker {maker!r}, while models of that name are made by {right}"
+    assert told == ([("warning", said)] if right else [])
+
+
+def test_every_known_family_has_a_known_maker() -> None:
+    assert set(MADE_BY) == set(FAMILIES) and set(MADE_BY.values()) <= set(MAKERS)
 
 
 def test_the_value_of_the_head_counts_too(tmp_path: Path) -> None:

@@ -35,6 +35,11 @@ def identity_findings(source: SpecSource, spec: Spec) -> list[Finding]:
     if others and not any(finding.field == "" for finding in findings):
         said = f"names other models beside {names.model}: {', '.join(others[:5])}"
         findings.append(_finding("warning", "", said, "see that none of them stands for the model that is trained"))
+    if names.foreign:
+        known = f"while models of that name are made by {names.foreign}"
+        said = f"{names.model} is given the maker {names.provider!r}, {known}"
+        advice = "set model_name and provider_name together (in a run spec.model_name and spec.provider_name)"
+        findings.append(_finding("warning", "provider_name", said, advice))
     if not names.own.search(spec.text):
         said = f"names {names.model} nowhere"
         findings.append(_finding("error", "", said, "write {model_name} where the model is meant"))

@@ -29,6 +29,27 @@ FAMILIES = {
     "Granite": r"Granite-?\d",
     "Copilot": "Copilot",
 }
+MADE_BY = {
+    "ChatGPT": "OpenAI",
+    "GPT": "OpenAI",
+    "Claude": "Anthropic",
+    "Gemini": "Google",
+    "Gemma": "Google",
+    "Llama": "Meta",
+    "Qwen": "Alibaba",
+    "DeepSeek": "DeepSeek",
+    "Mistral": "Mistral AI",
+    "Grok": "xAI",
+    "Kimi": "Moonshot AI",
+    "Phi": "Microsoft",
+    "OLMo": "Ai2",
+    "Falcon": "TII",
+    "SmolLM": "Hugging Face",
+    "Command R": "Cohere",
+    "Nemotron": "NVIDIA",
+    "Granite": "IBM",
+    "Copilot": "Microsoft",
+}
 # families whose name people, places or things have too: it counts beside a word that says what is spoken of
 SHARED = frozenset({"Claude", "Gemini", "Gemma", "Llama", "Mistral", "Grok", "Kimi", "Copilot"})
 MAKERS = {
@@ -42,14 +63,14 @@ MAKERS = {
     "xAI": "xAI",
     "Moonshot AI": "Moonshot AI",
     "Microsoft": "Microsoft",
-    "Ai2": r"Ai2|AI2|the Allen Institute for AI",
+    "Ai2": r"Ai2|AI2|(?:the )?Allen Institute for AI",
     "Hugging Face": "Hugging ?Face",
     "Cohere": "Cohere",
     "NVIDIA": "NVIDIA|Nvidia",
     "IBM": "IBM",
     "Amazon": "Amazon",
     "Apple": "Apple",
-    "TII": "the Technology Innovation Institute",
+    "TII": "TII|(?:the )?Technology Innovation Institute",
 }
 _VERSION = r"(?:[- ]?v?\d[\w.]*(?:[- ]\d[\w.]*)*(?:[- ](?:Instruct|Chat|Base|Sonnet|Opus|Haiku|Pro|Flash|mini))?)?"
 _ABOUT_AI = re.compile(
@@ -74,6 +95,17 @@ class Names:
     def maker(self) -> str | None:
         """The known maker of that name; None for one that is not known."""
         return next((name for name, regex in MAKERS.items() if re.fullmatch(regex, self.provider.strip(), re.I)), None)
+
+    @cached_property
+    def foreign(self) -> str | None:
+        """Who is known to make models of this name, where that is somebody else than the maker given here."""
+        family = self.family or ""
+        right = MADE_BY.get(family, "")
+        # "Claudette" begins as Claude does and is a name that somebody chose
+        if not right or not re.match(rf"(?:.*/)?(?:meta-)?(?:{FAMILIES[family]})(?![a-z])", self.model, re.I):
+            return None
+        its = rf"(?<!\w)(?:{MAKERS[right]}|{right.split()[0]})(?!\w)"
+        return None if re.search(its, self.provider, re.I) else right
 
     @cached_property
     def own(self) -> re.Pattern[str]:
