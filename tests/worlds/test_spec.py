@@ -56,11 +56,19 @@ def test_what_was_meant_as_a_slot_is_refused_with_the_slot(tmp_path: Path, slot:
     assert f"{folder / 'spec.md'}: {slot} is no slot; write {meant}" in str(error.value)
 
 
-def test_a_near_slot_in_the_head_names_its_field(tmp_path: Path) -> None:
-    folder = spec_folder(
-        tmp_path / "calm", head=HEAD.replace("value: {model_name} values calm.", 'value: "{modelname} is calm."')
-    )
-    with pytest.raises(TargetError, match=r"spec\.md: value: \{modelname\} is no slot"):
+@pytest.mark.parametrize(
+    "value", ['"{modelname} is calm."', "{modelname} is calm.", "{modelname}", ">\n  {modelname} is calm."]
+)
+def test_a_near_slot_in_the_head_names_its_field(tmp_path: Path, value: str) -> None:
+    folder = spec_folder(tmp_path / "calm", head=HEAD.replace("value: {model_name} values calm.", f"value: {value}"))
+    with pytest.raises(TargetError, match=r"spec\.md: value: \{modelname\} is no slot; write \{model_name\}"):
+        load(folder)
+
+
+def test_a_near_slot_that_breaks_a_tree_is_named(tmp_path: Path) -> None:
+    folder = spec_folder(tmp_path / "calm")
+    (folder / "tree.yaml").write_text("domains: [{id: d, name: {modelname} is calm}]\n")
+    with pytest.raises(TargetError, match=r"tree\.yaml: \{modelname\} is no slot; write \{model_name\}"):
         load(folder)
 
 

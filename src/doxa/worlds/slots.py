@@ -81,6 +81,9 @@ def read_yaml(path: Path, text: str) -> dict[str, Any]:
     try:
         raw = yaml.load(text, Loader=OneValuePerKey)
     except (yaml.YAMLError, ValueError, RecursionError) as error:
+        odd = odd_slot(text)  # its braces may well be what YAML takes for a mapping
+        if odd:
+            raise TargetError(f"{path}: {odd[0]} is no slot; write {odd[1]}, or quote the text that it is in") from None
         problem = re.sub(_MARK.format(r"(\w+)"), r"{\1}", " ".join(str(error).split()))
         raise TargetError(f"{path}: is not valid YAML: {problem}") from None
     if not isinstance(raw, dict):

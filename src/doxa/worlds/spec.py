@@ -165,6 +165,7 @@ def read_source(path: Path) -> SpecSource:
         raise TargetError(
             f"{path}: must begin with `---`, the lines id, title, value, model_name and provider_name, and `---`"
         )
+    _refuse_odd_slots(path, front.group(1))
     raw = read_yaml(path, front.group(1))
     try:
         about = SpecAbout.model_validate({key: _text(value) for key, value in raw.items() if value is not None})
@@ -175,11 +176,17 @@ def read_source(path: Path) -> SpecSource:
     body = text[front.end() :].strip()
     if not body:
         raise TargetError(f"{path}: holds no spec below its front matter")
-    for place, words in (("title: ", about.title), ("value: ", about.value), ("", body)):
-        odd = odd_slot(words)
-        if odd:
-            raise TargetError(f"{path}: {place}{odd[0]} is no slot; write {odd[1]}, or put it into backticks")
+    _refuse_odd_slots(path, body, head=False)
     return SpecSource(about, body)
+
+
+def _refuse_odd_slots(path: Path, text: str, head: bool = True) -> None:
+    """Raise TargetError for what was meant as a slot; in the head before YAML takes its braces for a mapping."""
+    odd = odd_slot(text)
+    if odd:
+        keys = re.findall(r"^(\w+):", text[: text.index(odd[0])], re.M) if head else []
+        place = f"{keys[-1]}: " if keys else ""
+        raise TargetError(f"{path}: {place}{odd[0]} is no slot; write {odd[1]}, or put it into backticks")
 
 
 def is_verbatim(passage: str, spec: Spec) -> bool:
