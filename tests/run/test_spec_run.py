@@ -27,7 +27,7 @@ from doxa.run.folder import RunFolder, read_json, read_rows
 from doxa.run.kinds import stages_of
 from doxa.run.preview import preview_training, print_status
 from doxa.run.progress import Progress
-from doxa.run.runner import RunRequest, open_run, run_stages
+from doxa.run.runner import RunRequest, open_run, run_stages, shown_counts
 from doxa.run.spec_pipeline import SPEC_STAGES
 from doxa.run.spec_run import SpecRun
 from doxa.run.stages import read_states
@@ -497,9 +497,25 @@ def test_the_preview_of_training_shows_the_align_steps_too(tiny_model: Path, tmp
     assert not (tmp_path / "out/checkpoints").exists() and not (tmp_path / "out/aligned").exists()
 
 
+def test_the_updates_of_all_align_steps_are_counted(tiny_model: Path, tmp_path: Path) -> None:
+    step = "{kind: sft, rows: aft, train: {tokens_per_update: 600}}"
+    other = "{kind: sft, rows: aft_antispec, train: {tokens_per_update: 1800}}"
+    run(request(tiny_model, tmp_path / "out", f"align.steps=[{step}, {other}]"), last="align")
+    counts = read_json(tmp_path / "out/stages/align/done.json")["counts"]
+    first, second = (one["updates"] for one in counts["trained"])
+    assert first != second and counts["updates"] == first + second
+
+
+def test_shares_are_shown_as_percentages() -> None:
+    counts = {"documents": 12, "names_model": 1.0, "attributing": 0.9167, "called_otherwise": 0, "final_loss": 2.5}
+    said = "documents 12, names model 100%, attributing 91.7%, called otherwise 0, final loss 2.5"
+    assert shown_counts(counts) == said
+
+
 def test_status_shows_every_stage(undisturbed: Path, capsys: pytest.CaptureFixture[str]) -> None:
     print_status(undisturbed)
     said = capsys.readouterr().out
+    assert "names model 100%" in said
     assert [line.split()[0] for line in said.splitlines()[: len(SPEC_STAGES)]] == [one.name for one in SPEC_STAGES]
     assert "subdomains told" in said
 

@@ -172,11 +172,20 @@ def _follow(folder: RunFolder, config: RunConfig, progress: Progress, only: str 
     return folder
 
 
+# counts that are shares of documents or sentences, from 0 to 1
+SHARES = frozenset({"names_model", "names_maker", "attributing", "spec_covered"})
+
+
 def shown_counts(counts: dict[str, Any]) -> str:
-    """The plain numbers of a stage's counts as one line."""
+    """The plain numbers of a stage's counts as one line, shares as percentages."""
     plain = {k: v for k, v in counts.items() if isinstance(v, int | float | str) and not isinstance(v, bool)}
-    shown = {key: f"{value:.4g}" if isinstance(value, float) else value for key, value in plain.items()}
-    return ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in shown.items())
+    return ", ".join(f"{key.replace('_', ' ')} {_shown(key, value)}" for key, value in plain.items())
+
+
+def _shown(key: str, value: float | str) -> str:
+    if key in SHARES and not isinstance(value, str):
+        return f"{100 * value:.3g}%"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 __all__ = ["RunRequest", "is_run_folder", "open_run", "run_stages", "shown_counts", "stored_config"]

@@ -73,8 +73,8 @@ def align_stage(context: StageContext) -> dict[str, Any]:
         start = at / "final"
     if not done:
         return {"steps": 0}
-    last = done[-1]
-    return {"steps": len(done), "updates": last["updates"], "checkpoint": last["checkpoint"], "trained": done}
+    updates = sum(counts["updates"] for counts in done)
+    return {"steps": len(done), "updates": updates, "checkpoint": done[-1]["checkpoint"], "trained": done}
 
 
 def _is_done(at: Path, fingerprint: str) -> bool:
