@@ -37,6 +37,12 @@ def has(found: Report, file: str, field: str, problem: str, level: str = "error"
     assert len(hits) == 1, said(found)
 
 
+def test_a_defect_of_the_spec_is_said_once(tmp_path: Path) -> None:
+    found = report(tmp_path / "calm", head=HEAD.replace("id:", "ident:"))
+    assert [one.file for one in found.findings if one.level == "error"] == ["spec.md"], said(found)
+    assert "words" not in found.counts
+
+
 def pairs(*more: dict[str, Any], count: int = 0) -> dict[str, Any]:
     """Evals with these pairs, and `count` harmless ones."""
     fill = [

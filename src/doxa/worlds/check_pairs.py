@@ -39,7 +39,7 @@ class AskedPair:
 
 
 def read_pairs(folder: Path, spec: Spec | None) -> tuple[list[AskedPair], list[Finding]]:
-    """Every item that is well formed, and a finding for each that is not."""
+    """Every item that is well formed, and a finding for each that is not. `spec`: None where it does not load."""
     path = folder / FILE
     try:
         raw: dict[str, list[Any]] = read_groups(path, FILE_GROUPS)
@@ -63,7 +63,7 @@ def read_pairs(folder: Path, spec: Spec | None) -> tuple[list[AskedPair], list[F
                 continue
             label = f"{group}: {item.set or 'unnamed'}" if group == "pairs" else group
             asked.append(AskedPair(field, label, (item.question, *item.options), item))
-    if not findings:
+    if not findings and spec is not None:  # the loaders read the spec beside it, whose defects are said of spec.md
         findings += _loader_says(path)
     return asked, findings
 

@@ -33,7 +33,7 @@ def validate_spec(name_or_path: str) -> Report:
     folder = spec_folder(name_or_path)
     spec, findings = _spec(folder)
     tree: SpecTree | None = None
-    counts: dict[str, int] = {"words": len(spec.text.split()) if spec else 0}
+    counts: dict[str, int] = {"words": len(spec.text.split())} if spec is not None else {}
     if spec is not None and (folder / TREE_FILE).exists():
         tree, problems = _tree(folder, spec)
         findings += problems

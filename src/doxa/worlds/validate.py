@@ -91,7 +91,10 @@ def print_report(report: Report, console: Console) -> None:
         console.print(f"effective n by meaning: {counts}", markup=False)
     counted = ", ".join(f"{count} {name}" for name, count in report.counts.items())
     warnings = len(report.findings) - report.errors
-    console.print(f"{report.target}: {counted}. {report.errors} errors, {warnings} warnings.", markup=False)
+    console.print(
+        f"{report.target}: {f'{counted}. ' if counted else ''}{report.errors} errors, {warnings} warnings.",
+        markup=False,
+    )
 
 
 def _folder(name_or_path: str) -> Path:
