@@ -48,6 +48,11 @@ def test_a_run_means_its_final_checkpoint_adapter_and_base(make_run: MakeRun, ti
     assert (logits(model) - logits(load_model(tiny_model))).abs().max() > 0.01
 
 
+def test_a_folder_whose_checkpoint_is_in_final_is_that_checkpoint(make_run: MakeRun) -> None:
+    run = make_run("run")
+    assert find_weights(str(run / "checkpoints")) == find_weights(str(run))
+
+
 def test_a_whole_model_needs_no_base(make_run: MakeRun, tiny_model: Path, tmp_path: Path) -> None:
     base = Path(shutil.copytree(tiny_model, tmp_path / "base"))
     run = make_run("run", method="full", base=base)

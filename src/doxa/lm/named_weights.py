@@ -43,7 +43,8 @@ class Weights:
 
 
 def find_weights(name: str) -> Weights:
-    """Find what a name means: what `model_folder` takes, a checkpoint folder (doxa.json in it), or a run folder.
+    """Find what a name means: what `model_folder` takes, a checkpoint folder (doxa.json in it, or final/ that holds
+    one, as `doxa graft --out` leaves it), or a run folder.
 
     A run means the last weights of its chain (`last_of`); those before align steps are named by their checkpoint
     folder. The folder of an embedded model holds a doxa.json too, of its conversion, and is a model like any other.
@@ -59,6 +60,8 @@ def find_weights(name: str) -> Weights:
     folder = folder.absolute()
     if _is_run(folder):
         folder = last_of(folder)
+    elif (folder / FINAL.name / RECORD).is_file() and not (folder / "config.json").exists():
+        folder = folder / FINAL.name  # what a graft or a single step wrote: its checkpoint is in final/
     if (folder / RECORD).is_file() and not is_conversion(folder / RECORD):
         return _checkpoint(folder)
     if (folder / "adapter_config.json").is_file():
