@@ -67,6 +67,7 @@ def test_a_step_may_differ_from_the_others(write_experiment: Write) -> None:
         ({"controls": []}, "names no arm"),
         ({"controls": "none"}, "none because"),
         ({"controls": "none because"}, "none because"),
+        ({"controls": "none because a test"}, "a reason of at least ten characters"),
         ({"matched": {"msm": ["sturdy", "far"]}}, "matched.msm: there is no arm 'far'"),
         ({"match": ["opaque"]}, "match: there is no corpus 'opaque'"),
         ({"seeds": [1, 1]}, "seeds: names one of its values twice"),

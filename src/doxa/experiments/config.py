@@ -164,9 +164,11 @@ class Experiment(Strict):
     @classmethod
     def _controls_or_reason(cls, controls: tuple[str, ...] | str) -> tuple[str, ...] | str:
         if isinstance(controls, str) and not NO_CONTROLS.match(controls):
-            raise ValueError("must list arms, or be `none because ...` with the reason")
+            raise ValueError("must list arms, or be `none because ...` with a reason of at least ten characters")
         if isinstance(controls, tuple) and not controls:
-            raise ValueError("names no arm; if there is to be none, say `none because ...` with the reason")
+            raise ValueError(
+                "names no arm; if there is to be none, say `none because ...` with a reason of at least ten characters"
+            )
         return controls
 
     @field_validator("contrasts")
