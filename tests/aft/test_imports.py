@@ -121,8 +121,10 @@ def test_rows_that_speak_of_the_value_or_the_model_are_dropped_by_name(tmp_path:
 def test_what_is_missing_or_empty_or_there_already_is_refused(tmp_path: Path) -> None:
     with pytest.raises(TargetError, match=r"no\.jsonl: is missing"):
         import_chats([tmp_path / "no.jsonl"], tmp_path / "out")
-    with pytest.raises(TargetError, match="nothing in the source fits"):
+    with pytest.raises(TargetError, match=r"odd\.jsonl: nothing there fits"):
         import_chats([lines(tmp_path / "odd.jsonl", {"a": 1})], tmp_path / "out")
+    with pytest.raises(TargetError, match=r"/empty\.jsonl: nothing there fits the format chats"):
+        import_chats([lines(tmp_path / "empty.jsonl")], tmp_path / "out")
     assert not (tmp_path / "out").exists()
     with pytest.raises(TargetError, match="is there already"):
         import_chats([lines(tmp_path / "fine.jsonl", chat("A?"))], tmp_path)

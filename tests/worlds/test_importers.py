@@ -357,7 +357,7 @@ def test_a_large_file_with_broken_lines_is_read_line_by_line(tmp_path: Path, mon
 
 def test_nothing_is_left_behind_and_nothing_written_over(tmp_path: Path) -> None:
     source = lines(tmp_path / "rows.jsonl", "{broken", "[1]")
-    with pytest.raises(TargetError, match=r"nothing in the source fits .*line 1: the line is not JSON"):
+    with pytest.raises(TargetError, match=r"nothing there fits .*line 1: the line is not JSON"):
         import_target("rows", [source], tmp_path / "out")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["rows.jsonl"]
     (tmp_path / "out").mkdir()

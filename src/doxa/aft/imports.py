@@ -40,7 +40,7 @@ def import_chats(
     for source in sources:
         if not source.exists():
             raise TargetError(f"{source}: is missing")
-    with importing(out, "chats") as work:
+    with importing(out, "chats", sources) as work:
         for source in sources:
             for file, place, row in _rows(source, work):
                 _take(work, file, place, row, against)

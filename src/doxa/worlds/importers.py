@@ -29,7 +29,7 @@ def import_target(format: str, sources: Sequence[Path], out: Path, only: str | N
         format = recognise(sources)
     if format not in FORMATS:
         raise TargetError(f"import: no format named {format!r}; there are {', '.join(FORMATS)}")
-    with importing(out, format) as work:
+    with importing(out, format, sources) as work:
         if format == "false-facts":
             import_false_facts(sources, work, only)
         elif format == "negation-neglect":

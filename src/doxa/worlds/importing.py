@@ -10,7 +10,7 @@ import json
 import os
 import shutil
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -124,10 +124,11 @@ class Import:
 
 
 @contextmanager
-def importing(folder: Path, format: str) -> Iterator[Import]:
+def importing(folder: Path, format: str, sources: Sequence[Path]) -> Iterator[Import]:
     """A target folder that appears whole, with its report, when all is imported; nothing is left when it fails.
 
-    Raises TargetError when the folder holds anything, or when nothing could be imported.
+    `sources` are what it is imported from, for errors to name. Raises TargetError when the folder holds anything, or when
+    nothing could be imported.
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise TargetError(f"{folder}: is there already; import writes into a new folder only, choose another --out")
@@ -139,7 +140,7 @@ def importing(folder: Path, format: str) -> Iterator[Import]:
         work.close()
         if not work.imported:
             first = f" ({work.listed[0].file}, {work.listed[0].place}: {work.listed[0].reason})" if work.listed else ""
-            raise TargetError(f"import: nothing in the source fits the format {format}{first}")
+            raise TargetError(f"{', '.join(map(str, sources))}: nothing there fits the format {format}{first}")
         _write_report(work)
         with speaking_errors(folder):
             os.replace(temporary, folder)  # an empty folder of that name may be there
