@@ -415,6 +415,16 @@ def test_bounds_come_from_the_config(make: Make) -> None:
     assert screen([document], ScreenConfig(min_words=18, max_words=18), TARGET)[0] == [document]
 
 
+def test_a_short_answer_that_was_cut_off_is_called_that(make: Make) -> None:
+    for ending, reason in [("cut", "length_stop"), ("unclosed", "no_end_tag"), ("whole", "too_short")]:
+        document = make(FILLER).model_copy(update={"ending": ending})
+        _, (rejected,) = screen([document], ScreenConfig(min_words=60), TARGET)
+        assert rejected.verdict.reason == reason
+        asked = document.model_copy(update={"words": 100})
+        _, (rejected,) = screen([asked], ScreenConfig(min_words=5), TARGET)
+        assert rejected.verdict.reason == (reason if ending != "whole" else "shorter_than_asked")
+
+
 def test_mistakes_in_the_config_are_said(make: Make) -> None:
     with pytest.raises(ConfigError, match=r"screen\.filters: no filter named 'lenght'; did you mean 'length'\?"):
         screen([], ScreenConfig(filters=("lenght",)), TARGET)

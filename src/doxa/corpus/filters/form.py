@@ -11,21 +11,26 @@ from doxa.records import Verdict
 def length(reading: Reading, screening: Prepared) -> Verdict:
     """Too few or too many words, on the whole or beside the number that was asked for.
 
-    A chat has no least length: a one-word answer is an answer.
+    A chat has no least length: a one-word answer is an answer. One that was cut off is called that, and not too short.
     """
     document, config = reading.document, screening.config
     words = len(document.text.split())
     if words < config.min_words and document.messages is None:
-        return drop("length", "too_short", f"{words} words, screen.min_words is {config.min_words}")
+        return _short(reading, "too_short", f"{words} words, screen.min_words is {config.min_words}")
     if words > config.max_words:
         return drop("length", "too_long", f"{words} words, screen.max_words is {config.max_words}")
     if document.words is not None:
         least, most = config.length_tolerance
         if words < least * document.words:
-            return drop("length", "shorter_than_asked", f"{words} words, {document.words} were asked for")
+            return _short(reading, "shorter_than_asked", f"{words} words, {document.words} were asked for")
         if words > most * document.words:
             return drop("length", "longer_than_asked", f"{words} words, {document.words} were asked for")
     return keep("length")
+
+
+def _short(reading: Reading, reason: str, detail: str) -> Verdict:
+    cut = reading.document.ending in ("unclosed", "cut")  # it is short for that, and not by choice
+    return drop("length", _BROKEN[reading.document.ending] if cut else reason, detail)
 
 
 def placeholder(reading: Reading, screening: Prepared) -> Verdict:
