@@ -127,8 +127,8 @@ class Import:
 def importing(folder: Path, format: str, sources: Sequence[Path]) -> Iterator[Import]:
     """A target folder that appears whole, with its report, when all is imported; nothing is left when it fails.
 
-    `sources` are what it is imported from, for errors to name. Raises TargetError when the folder holds anything, or when
-    nothing could be imported.
+    `sources` are what it is imported from, for errors to name. Raises TargetError when the folder holds anything, or
+    when nothing could be imported.
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise TargetError(f"{folder}: is there already; import writes into a new folder only, choose another --out")
