@@ -25,7 +25,7 @@ def test_a_file_with_overrides(write_experiment: Write) -> None:
     # what is aligned keeps the shape of the adapter that it goes on with
     aligned = train_config(experiment, last)
     assert (aligned.lr, aligned.epochs, aligned.rank, aligned.tokens_per_update) == (1e-4, 2, 2, 128)
-    assert [step.on for step in experiment.arms["sturdy"].steps] == ["nearby"]
+    assert [step.data for step in experiment.arms["sturdy"].steps] == ["nearby"]
 
 
 def test_a_folder_is_not_taken_for_recorded_rows(write_experiment: Write) -> None:
@@ -46,7 +46,7 @@ def test_a_folder_is_not_taken_for_recorded_rows(write_experiment: Write) -> Non
 
 
 def test_a_step_may_differ_from_the_others(write_experiment: Write) -> None:
-    arms: dict[str, Any] = {"none": [], "long": [{"on": "sturdy", "train": {"epochs": 5, "documents_per_update": 2}}]}
+    arms: dict[str, Any] = {"none": [], "long": [{"data": "sturdy", "train": {"epochs": 5, "documents_per_update": 2}}]}
     experiment = load_experiment(
         write_experiment(arms=arms, controls="none because this is a test", contrasts={}, primary=[], curves={})
     )

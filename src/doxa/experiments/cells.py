@@ -62,7 +62,7 @@ def cell_of(experiment: Experiment, sources: Sources, arm: str, seed: int, base_
     """The last cell of an arm under a seed; None for arms that train nothing."""
     cell: Cell | None = None
     for step in experiment.arms[arm].steps:
-        data = sources.data[step.on]
+        data = sources.data[step.data]
         if step.beta is not None:
             data = StepData(data.kind, data.rows, step.beta)
         config = train_config(experiment, step)
@@ -70,7 +70,7 @@ def cell_of(experiment: Experiment, sources: Sources, arm: str, seed: int, base_
         parent = cell.address if cell is not None else base_digest
         how = step.how if cell is not None else None
         address = digest("cell", VERSION, parent, data.kind, data.digest(), data.beta, decides, how, seed)
-        cell = Cell(address, cell, step.on, data, config, step.how, experiment.model, seed)
+        cell = Cell(address, cell, step.data, data, config, step.how, experiment.model, seed)
     return cell
 
 

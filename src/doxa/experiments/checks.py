@@ -68,7 +68,7 @@ def missing_controls(experiment: Experiment) -> list[str]:
 def _shape(arm: Arm) -> tuple[tuple[str, str], ...]:
     """What tells arms apart apart from their names; `how` says nothing of a first step."""
     return tuple(
-        (step.on, repr((sorted(step.train.items()), step.beta)) if step.train or step.beta else "")
+        (step.data, repr((sorted(step.train.items()), step.beta)) if step.train or step.beta else "")
         for step in arm.steps
     )
 
@@ -87,9 +87,9 @@ def sizes(experiment: Experiment, sources: Sources, seed: int) -> dict[str, Size
         updates = tokens = 0
         for step in arm.steps:
             config = train_config(experiment, step)
-            key = (step.on, config.model_dump_json())
+            key = (step.data, config.model_dump_json())
             if key not in known:
-                known[key] = plan_size(experiment.model, sources.data[step.on], config, seed)
+                known[key] = plan_size(experiment.model, sources.data[step.data], config, seed)
             updates, tokens = updates + known[key][0], tokens + known[key][1]
         found[name] = Size(updates, tokens)
     return found
@@ -143,9 +143,9 @@ def size_warnings(experiment: Experiment, sources: Sources, seed: int) -> list[s
     for arm in experiment.arms.values():
         for step in arm.steps:
             config: TrainConfig = train_config(experiment, step)
-            if step.on in seen:
+            if step.data in seen:
                 continue
-            updates, _ = plan_size(experiment.model, sources.data[step.on], config, seed)
+            updates, _ = plan_size(experiment.model, sources.data[step.data], config, seed)
             told = guards.update_warnings(config, updates, experiment.kind(step))
-            seen[step.on] = told[0] if told else ""
+            seen[step.data] = told[0] if told else ""
     return [f"{name}: {warning}" for name, warning in seen.items() if warning]

@@ -71,7 +71,7 @@ class ChatSource(Strict):
 class ArmStep(Strict):
     """One training step of an arm: on what, and where it differs from the experiment's `midtrain` or `align`."""
 
-    on: str
+    data: str  # the name of a corpus or of chats
     how: How = "continue"
     beta: float | None = Field(None, gt=0)
     train: dict[str, Any] = Field(default_factory=dict)
@@ -87,7 +87,9 @@ class Arm(Strict):
     @field_validator("steps", mode="before")
     @classmethod
     def _names_are_steps(cls, steps: Any) -> Any:
-        return [{"on": step} if isinstance(step, str) else step for step in steps] if isinstance(steps, list) else steps
+        return (
+            [{"data": step} if isinstance(step, str) else step for step in steps] if isinstance(steps, list) else steps
+        )
 
     @model_validator(mode="before")
     @classmethod
@@ -200,7 +202,7 @@ class Experiment(Strict):
             if arm.steps and arm.prompt is not None:
                 raise ValueError(f"arms.{name}: has both steps and a prompt; give the prompt an arm of its own")
             for step in arm.steps:
-                _known(step.on, {**self.corpora, **self.chats}, f"arms.{name}", "corpus or chats")
+                _known(step.data, {**self.corpora, **self.chats}, f"arms.{name}", "corpus or chats")
         for name in self.match:
             _known(name, self.corpora, "match", "corpus")
         for arm_name in self.controls if isinstance(self.controls, tuple) else ():
@@ -227,7 +229,7 @@ class Experiment(Strict):
 
     def kind(self, step: ArmStep) -> StepKind:
         """What a step is: midtraining on a corpus, or alignment on chats or preferences."""
-        return "midtrain" if step.on in self.corpora else self.chats[step.on].kind
+        return "midtrain" if step.data in self.corpora else self.chats[step.data].kind
 
     @property
     def no_controls(self) -> str | None:
@@ -242,8 +244,8 @@ def train_config(experiment: Experiment, step: ArmStep) -> TrainConfig:
     recipe.pop("mix", None)
     base = validate(TrainConfig, _replaced(recipe, experiment.midtrain), "midtrain")
     if experiment.kind(step) == "midtrain":
-        return _over(base, step.train, f"arms: step on {step.on}")
-    return _over(_over(base, experiment.align, "align"), step.train, f"arms: step on {step.on}")
+        return _over(base, step.train, f"arms: step on {step.data}")
+    return _over(_over(base, experiment.align, "align"), step.train, f"arms: step on {step.data}")
 
 
 def _over(base: TrainConfig, fields: Mapping[str, Any], where: str) -> TrainConfig:

@@ -254,7 +254,7 @@ def _arm_record(plan: Plan, arm: str, answers: Answers) -> dict[str, Any]:
             "seconds": round(sum(record["train_seconds"] for record in records), 1),
         }
     return {
-        "steps": [step.on for step in experiment.arms[arm].steps],
+        "steps": [step.data for step in experiment.arms[arm].steps],
         "prompt": experiment.arms[arm].prompt,
         "updates": plan.sizes[arm].updates,
         "content_tokens": plan.sizes[arm].content_tokens,

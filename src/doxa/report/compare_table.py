@@ -38,7 +38,7 @@ def print_plan(plan: Plan, console: Console) -> None:
     for name in ("arm", "steps", "updates", "content tokens"):
         table.add_column(name, justify="right" if name in ("updates", "content tokens") else "left")
     for arm, one in plan.experiment.arms.items():
-        steps = " → ".join(step.on for step in one.steps) or ("prompt" if one.prompt is not None else "–")
+        steps = " → ".join(step.data for step in one.steps) or ("prompt" if one.prompt is not None else "–")
         size = plan.sizes[arm]
         table.add_row(arm, steps, f"{size.updates:,}", f"{size.content_tokens:,}")
     console.print(table)
