@@ -60,15 +60,16 @@ def publish(folder: RunFolder, name: str, docs: Path) -> None:
     """Figures, numbers and tables of one comparison, as the docs show them."""
     facts = gather_comparison(folder)
     stem = name.replace("_", "-")
-    for figure in sorted((folder / "figures").glob("*.png")):
-        shutil.copy(figure, docs / f"{stem}-{figure.stem.replace('_', '-')}.png")
     write_whole(docs / f"{stem}.json", as_json(numbers(facts)))
     page = docs / "msm-miniature.md"
-    if page.exists():
-        text = page.read_text()
-        for table, made in tables(facts).items():
-            text = with_table(text, f"{name}: {table}", made)
-        write_whole(page, text)
+    text = page.read_text()
+    for table, made in tables(facts).items():
+        text = with_table(text, f"{name}: {table}", made)
+    write_whole(page, text)
+    for figure in sorted((folder / "figures").glob("*.png")):
+        shown = f"{stem}-{figure.stem.replace('_', '-')}.png"
+        if f"({shown})" in text:
+            shutil.copy(figure, docs / shown)
 
 
 def tables(facts: CompareFacts) -> dict[str, str]:
