@@ -26,7 +26,7 @@ class Cluster:
 
     def work(self, said: str) -> int:
         """Answer what the last command asked for; how many answers were brought."""
-        files = [Path(name) for name in re.findall(r"\S+\.jsonl", said)]
+        files = [Path(name) for name in re.findall(r"\S+\.jsonl", said[said.index(" Run ") :])]
         assert files and all(file.is_file() for file in files)
         requests = [json.loads(line) for file in files for line in file.read_text(encoding="utf-8").splitlines()]
         asked = [request["custom_id"] for request in requests]
