@@ -70,7 +70,7 @@ def score_figure(lines: list[Line], width: Width, title: str = "") -> Figure:
     starts = _starts(lines, row, gap)
     body = starts[-1] + row
     top, bottom = 0.42 + (0.34 if title else 0.0), 0.36
-    left, right = (0.12, 0.12) if narrow else (max(1.95, _longest(lines, width)), 1.4)
+    left, right = (0.12, 0.12) if narrow else _sides(lines, width)
     inch = 1 / (width.inches - left - right)  # in axis units
     with _style(width):
         figure, axes = _canvas(width, top + body + bottom, left, right, top, bottom)
@@ -100,7 +100,7 @@ def score_figure(lines: list[Line], width: Width, title: str = "") -> Figure:
             else:
                 _write_beside(axes, line, start + row / 2, inch, left, named=previous != line.group)
             previous = line.group
-        _legend(figure, arms, top, left, narrow)
+        _legend(figure, arms, top, narrow)
         if title:
             figure.text(0, 1 - 0.2 / figure.get_figheight(), title, color=INK, weight="bold", size=width.text + 2)
     return figure
@@ -217,8 +217,8 @@ def _write_above(axes: Axes, line: Line, start: float) -> None:
         axes.text(1, y, words, color=INK, va="center", ha="right", weight=_weight(line))
 
 
-def _longest(lines: list[Line], width: Width) -> float:
-    """Inches that the longest name and its style need side by side, the gap to the axis included."""
+def _sides(lines: list[Line], width: Width) -> tuple[float, float]:
+    """Inches beside the axis of the wide drawing: for names with styles, and for differences with intervals."""
     from matplotlib.font_manager import FontProperties
     from matplotlib.textpath import TextPath
 
@@ -226,7 +226,9 @@ def _longest(lines: list[Line], width: Width) -> float:
         font = FontProperties(family="DejaVu Sans", weight=weight)
         return TextPath((0, 0), text, size=width.text, prop=font).get_extents().x1 / 72 if text else 0.0
 
-    return max(inches(line.name, "bold") + 0.12 + inches(line.style, "normal") + 0.18 for line in lines)
+    names = [inches(line.name, "bold") + 0.12 + inches(line.style, "normal") + 0.18 for line in lines]
+    intervals = [0.62 + inches(interval(line.change), "normal") for line in lines if line.change is not None]
+    return max(1.95, *names), max([1.4, *intervals])
 
 
 def _weight(line: Line) -> str:
@@ -234,7 +236,7 @@ def _weight(line: Line) -> str:
     return "bold" if line.direction in ("rose", "fell") else "normal"
 
 
-def _legend(figure: Figure, arms: list[str], top: float, left: float, narrow: bool) -> None:
+def _legend(figure: Figure, arms: list[str], top: float, narrow: bool) -> None:
     from matplotlib.lines import Line2D
 
     handles = [
@@ -245,7 +247,7 @@ def _legend(figure: Figure, arms: list[str], top: float, left: float, narrow: bo
     ]  # fmt: skip
     handles.append(Line2D([], [], color=MUTED, linewidth=0.9, linestyle=(0, (2, 1.6)), label="chance"))
     width, height = figure.get_size_inches()
-    at = ((0.06 if narrow else left - 0.09) / width, 1 - (top - 0.36) / height)
+    at = ((0.06 if narrow else 0.0) / width, 1 - (top - 0.36) / height)
     figure.legend(
         handles=handles, loc="upper left", bbox_to_anchor=at, ncols=len(handles), frameon=False, labelcolor=INK,
         borderpad=0, borderaxespad=0, handlelength=1.3 if narrow else 1.7, handletextpad=0.5,
