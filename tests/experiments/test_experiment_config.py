@@ -104,6 +104,6 @@ def test_bundled_experiments_are_found_and_fit() -> None:
     for name in bundled_experiments():
         experiment = load_experiment(find_experiment(name))
         assert experiment.name == name
-        assert len(experiment.seeds) >= 2
+        assert len(experiment.seeds) >= (1 if name == "msm_chats" else 2)  # a pilot, which chooses a setting
     with pytest.raises(ConfigError, match="did you mean 'msm_pans'"):
         find_experiment("msm_pan")
