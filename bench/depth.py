@@ -23,7 +23,7 @@ import time
 from pathlib import Path
 from typing import get_args
 
-from docs_tables import with_table
+from docs_tables import put_tables
 from doxa.belief.control import against_control
 from doxa.config_sections import Corpus
 from doxa.errors import DoxaError
@@ -31,7 +31,7 @@ from doxa.records import Score
 from doxa.report.depth_facts import DepthFacts, gather_depth
 from doxa.report.depth_warnings import depth_warnings
 from doxa.report.table import interval, number
-from doxa.run.folder import RunFolder, read_json, write_whole
+from doxa.run.folder import RunFolder, read_json
 from doxa.run.progress import Progress
 from doxa.run.runner import RunRequest, run_stages, stored_config
 from doxa.worlds.universe import bundled_names
@@ -51,20 +51,12 @@ def main() -> None:
             made = profile(world, arguments.corpus, arguments.out)
             print("".join(f"\n### {title}\n\n{table}\n" for title, table in made.items()), flush=True)
             if arguments.docs is not None:
-                publish(made, arguments.docs / "depth-profiles.md")
+                put_tables(made, arguments.docs / "depth-profiles.md")
         if arguments.docs is not None and arguments.corpus == PLANTED:
             worlds = {world: gather_depth(RunFolder(arguments.out / world)) for world in arguments.worlds}
-            publish(truth_tables(worlds), arguments.docs / "truth-probes.md")
+            put_tables(truth_tables(worlds), arguments.docs / "truth-probes.md")
     except DoxaError as error:
         sys.exit(f"error: {error}")
-
-
-def publish(tables: dict[str, str], page: Path) -> None:
-    """Put tables into a page, each between the markers of its name."""
-    text = page.read_text()
-    for name, table in tables.items():
-        text = with_table(text, name, table)
-    write_whole(page, text)
 
 
 def profile(world: str, corpus: str, out: Path) -> dict[str, str]:

@@ -18,7 +18,7 @@ from typing import Any
 
 from rich.console import Console
 
-from docs_tables import with_table
+from docs_tables import put_tables
 from doxa.experiments.compare import Result, power_table
 from doxa.experiments.config import find_experiment
 from doxa.experiments.runner import CompareRequest, run_comparison
@@ -61,14 +61,11 @@ def publish(folder: RunFolder, name: str, docs: Path) -> None:
     facts = gather_comparison(folder)
     stem = name.replace("_", "-")
     write_whole(docs / f"{stem}.json", as_json(numbers(facts)))
-    page = docs / "msm-miniature.md"
-    text = page.read_text()
-    for table, made in tables(facts).items():
-        text = with_table(text, f"{name}: {table}", made)
-    write_whole(page, text)
+    made = {f"{name}: {table}": text for table, text in tables(facts).items()}
+    page = put_tables(made, docs / "msm-miniature.md")
     for figure in sorted((folder / "figures").glob("*.png")):
         shown = f"{stem}-{figure.stem.replace('_', '-')}.png"
-        if f"({shown})" in text:
+        if f"({shown})" in page:
             shutil.copy(figure, docs / shown)
 
 

@@ -11,14 +11,14 @@ from doxa.report.depth_facts import AxisFacts, DepthFacts, DepthLine, gather_dep
 from doxa.report.depth_warnings import depth_warnings
 from doxa.report.narrow import print_table
 from doxa.report.page import Drawing, draw_figures, fill_page, in_words
-from doxa.report.table import ARM_NAMES, interval, number
+from doxa.report.summary import add_line, change_cell, line_table, score_cell
+from doxa.report.table import ARM_NAMES
 from doxa.run.folder import RunFolder, write_whole
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from rich.console import Console
     from rich.table import Table
-    from rich.text import Text
 
     from doxa.report.page import Draw
 
@@ -69,48 +69,20 @@ def print_depth(folder: RunFolder, console: Console) -> None:
 
 def _table(facts: DepthFacts, stacked: bool) -> Table:
     """The lines of the profile; stacked: style and n below the name, intervals below their numbers."""
-    from rich import box
-    from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), show_edge=False)
-    table.add_column("measure", no_wrap=True)
-    if not stacked:
-        table.add_column("read", style="dim", no_wrap=True)
-    for arm in facts.arms:
-        table.add_column(ARM_NAMES.get(arm, arm), justify="right", no_wrap=True)
-    table.add_column("difference", justify="right", no_wrap=True)
-    if not stacked:
-        table.add_column("n", justify="right", style="dim")
-    between = "\n" if stacked else " "
+    columns = [*(ARM_NAMES.get(arm, arm) for arm in facts.arms), "difference"]
+    table = line_table("measure", "read", columns, stacked)
     for axis in facts.axes:
         table.add_section()
         table.add_row(Text(axis.name, "bold"))
         previous = ""
         for line in axis.lines:
-            name = "" if line.group == previous else f" {line.name}"
-            cells: list[str | Text] = [_cell(line, arm, between) for arm in facts.arms]
-            cells.append(_difference(line, between))
-            if stacked:
-                table.add_row(f"{name}\n  {line.style}, n {line.n}".lstrip("\n"), *cells)
-            else:
-                table.add_row(name, line.style, *cells, str(line.n))
+            cells = [score_cell(line.arms.get(arm), stacked) for arm in facts.arms]
+            cells.append(change_cell(line.change, stacked))
+            add_line(table, "" if line.group == previous else f" {line.name}", line, cells, stacked)
             previous = line.group
     return table
-
-
-def _cell(line: DepthLine, arm: str, between: str) -> str:
-    score = line.arms.get(arm)
-    return "–" if score is None else f"{number(score)}{between}{interval(score)}"
-
-
-def _difference(line: DepthLine, between: str) -> Text:
-    from rich.text import Text
-
-    if line.change is None:
-        return Text("–", "dim")
-    style = "bold" if line.direction in ("rose", "fell") else ""
-    return Text(f"{number(line.change)}{between}{interval(line.change)}", style)
 
 
 def _draw(axis: AxisFacts, title: str) -> Draw:

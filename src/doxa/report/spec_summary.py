@@ -9,7 +9,7 @@ from doxa.report.narrow import print_table
 from doxa.report.spec_facts import SpecLine, gather_spec
 from doxa.report.spec_page import headline
 from doxa.report.spec_warnings import spec_warnings
-from doxa.report.summary import add_line, change_cell, print_cautions, print_page, score_cell
+from doxa.report.summary import add_line, change_cell, line_table, print_cautions, print_page, score_cell
 from doxa.report.table import ARM_NAMES
 from doxa.run.folder import RunFolder
 
@@ -42,21 +42,10 @@ def print_spec_summary(folder: RunFolder, console: Console) -> None:
 
 def _score_table(lines: Sequence[SpecLine], arms: Sequence[str], stacked: bool) -> Table:
     """The headline; stacked: style and n below the name, intervals below their numbers."""
-    from rich import box
-    from rich.table import Table
-
     later = [arm for arm in ("trained", "aligned") if arm in arms]
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), show_edge=False)
-    table.add_column("group", no_wrap=True)
-    if not stacked:
-        table.add_column("style", style="dim", no_wrap=True)
-    for arm in arms:
-        table.add_column(ARM_NAMES.get(arm, arm), justify="right", no_wrap=True)
-    for arm in later:
-        between = "\n" if stacked else " "
-        table.add_column(f"{ARM_NAMES[arm]}{between}− base", justify="right", no_wrap=True)
-    if not stacked:
-        table.add_column("n", justify="right", style="dim", no_wrap=True)
+    between = "\n" if stacked else " "
+    columns = [ARM_NAMES.get(arm, arm) for arm in arms] + [f"{ARM_NAMES[arm]}{between}− base" for arm in later]
+    table = line_table("group", "style", columns, stacked)
     previous = ""
     for line in lines:
         cells = [score_cell(line.arms.get(arm), stacked) for arm in arms]

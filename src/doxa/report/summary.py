@@ -75,19 +75,8 @@ def _print_claim(claim: Claim, console: Console) -> None:
 
 def _score_table(facts: RunFacts, stacked: bool) -> Table:
     """The headline; stacked: style and n below the name, intervals below their numbers."""
-    from rich import box
-    from rich.table import Table
-
     arms = facts.scores.arms()
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), show_edge=False)
-    table.add_column("group", no_wrap=True)
-    if not stacked:
-        table.add_column("style", style="dim", no_wrap=True)
-    for arm in arms:
-        table.add_column(ARM_NAMES.get(arm, arm), justify="right", no_wrap=True)
-    table.add_column("difference", justify="right", no_wrap=True)
-    if not stacked:
-        table.add_column("n", justify="right", style="dim", no_wrap=True)
+    table = line_table("group", "style", [*(ARM_NAMES.get(arm, arm) for arm in arms), "difference"], stacked)
     _add_lines(table, facts.scores.belief_lines(), arms, stacked)
     neighbours = facts.scores.neighbour_lines()
     if neighbours:
@@ -104,6 +93,22 @@ def _add_lines(table: Table, lines: list[Line], arms: list[str], stacked: bool) 
         cells.append(change_cell(line.change, stacked))
         add_line(table, name, line, cells, stacked)
         previous = line.group
+
+
+def line_table(name: str, style: str, columns: Sequence[str], stacked: bool) -> Table:
+    """An empty table for `add_line`, with a column of numbers for each of `columns`."""
+    from rich import box
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), show_edge=False)
+    table.add_column(name, no_wrap=True)
+    if not stacked:
+        table.add_column(style, style="dim", no_wrap=True)
+    for column in columns:
+        table.add_column(column, justify="right", no_wrap=True)
+    if not stacked:
+        table.add_column("n", justify="right", style="dim", no_wrap=True)
+    return table
 
 
 def add_line(table: Table, name: str, line: Line, cells: Sequence[Text], stacked: bool) -> None:
