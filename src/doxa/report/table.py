@@ -173,9 +173,14 @@ def _too_few(score: Score) -> bool:
     return score.unit != "share" and score.n < FEWEST
 
 
-def _nats(value: float, sign: str = "") -> str:
+def two_places(value: float, sign: str = "") -> str:
+    """A number with two decimals; zero has no sign."""
     text = f"{value:{sign}.2f}"
-    return "0.00" if float(text) == 0 else text.replace("-", "−")
+    return "0.00" if float(text) == 0 else text
+
+
+def _nats(value: float, sign: str = "") -> str:
+    return two_places(value, sign).replace("-", "−")
 
 
 def _signed(value: float) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from doxa.belief.summary import arm_rank
 from doxa.records import Score
 from doxa.report.narrow import fits, print_whole
+from doxa.report.table import two_places
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -134,10 +135,5 @@ def _cell(score: Score | None, signed: bool) -> str:
     if score is None:
         return ""
     sign = "+" if signed or score.unit != "share" else ""
-    value, low, high = (_two_places(number, sign) for number in (score.value, score.low, score.high))
+    value, low, high = (two_places(number, sign) for number in (score.value, score.low, score.high))
     return f"{value} [{low}, {high}]"
-
-
-def _two_places(number: float, sign: str) -> str:
-    text = f"{number:{sign}.2f}"
-    return "0.00" if float(text) == 0 else text
